@@ -1,0 +1,1 @@
+"""Thin shells: receive, ask the core, send."""

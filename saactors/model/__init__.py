@@ -1,0 +1,1 @@
+"""The nouns: packets, bursts, security associations, and why a packet was dropped."""

@@ -1,0 +1,1 @@
+"""A closed vocabulary of typed events; the event log and its readable views."""

@@ -1,0 +1,1 @@
+"""The home of trio channels, clocks, seeds and supervision; knows no SA."""

@@ -1,0 +1,1 @@
+"""Captures as columns, and back to files."""
