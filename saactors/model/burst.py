@@ -45,8 +45,8 @@ class Share:
 class Finished:
     """A share that a component is done with.
 
-    ``data`` holds the packets to send; packet i is ``data[starts[i] : starts[i] + lengths[i]]``. It is
-    None in a run without cryptography, and ``lengths`` then says how long the packets would be.
+    ``data`` holds the packets to send; number i is ``data[starts[i] : starts[i] + lengths[i]]``. It
+    is None in a run without cryptography, and ``lengths`` then says how long the packets would be.
     """
 
     burst: Burst
