@@ -5,6 +5,7 @@
     │   ├── CaptureError       a file or stream that is no capture, or of a kind we do not read
     │   ├── ScenarioError      a scenario file that does not describe a run
     │   ├── KeyTableError      a key table (Wireshark's esp_sa) that cannot be read
+    │   ├── EventLogError      a file that is no event log, or of a kind we do not read
     │   └── ParameterError     a rule, card or option value outside its range
     └── RunError               the run itself could not go on; exit status 1
         └── OutputError        a file that we were asked to write could not be written
@@ -66,6 +67,18 @@ class KeyTableError(UserError):
         self.line = line
         self.problem = problem
         super().__init__(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
+
+
+class EventLogError(UserError):
+    """An event log that cannot be read.
+
+    Fields: ``path`` (as the user named it), ``problem`` (what was found and what was expected).
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(f"{path}: {problem}")
 
 
 class ParameterError(UserError):

@@ -1,12 +1,14 @@
 """What travels between the actors: one message type per edge.
 
     source → classifier → keeper → arbiter     Burst: packets handed on together (1 to 256)
-    keeper → arbiter                           Review: the metrics at a periodic decision point
     decay → keeper                             Tick
+    keeper → arbiter                           Review: the metrics at a periodic decision point
     arbiter → software, nic, egress            Share: the rows of a burst that one component handles
     software, nic → egress                     Finished: the same rows, with what became of them
     arbiter → nic                              LoadCommand
     nic → arbiter, keeper                      Completion: what became of a load command
+
+A change of the rule (``saactors.placement.change``) travels on the keeper's edges in its turn.
 
 A share does not copy packets: it names rows of its burst's record array, and no two shares name
 the same row.
@@ -71,6 +73,7 @@ class Tick:
 
     number: int
     time_ns: int
+    next_ns: int  # when the next tick will be due
 
 
 @dataclass(slots=True, eq=False)

@@ -17,6 +17,7 @@ IPv4-mapped IPv6 (``::ffff:a.b.c.d``, RFC 4291 §2.5.5.2), so that one compariso
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 import numpy as np
@@ -52,13 +53,13 @@ PACKET: Final = np.dtype(
 NO_SA: Final = -1
 
 
-class Route:
-    """Where the arbiter sends a packet. Plain integers, because compiled code compares them."""
+class Route(IntEnum):
+    """Where the arbiter sends a packet. Compiled code compares the numbers."""
 
-    SOFTWARE: Final = 0
-    NIC: Final = 1
-    BYPASS: Final = 2
-    DROP: Final = 3
+    SOFTWARE = 0
+    NIC = 1
+    BYPASS = 2
+    DROP = 3
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ Keys live in one array of their own that no record, message, event or repr conta
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final, TypeVar
 
 import numpy as np
@@ -37,11 +38,11 @@ SA: Final = np.dtype(
 )
 
 
-class Mode:
-    """ESP modes (RFC 4303 §3.1). Plain integers, because compiled code compares them."""
+class Mode(IntEnum):
+    """ESP modes (RFC 4303 §3.1). Compiled code compares the numbers."""
 
-    TUNNEL: Final = 0
-    TRANSPORT: Final = 1
+    TUNNEL = 0
+    TRANSPORT = 1
 
 
 class SaTable:

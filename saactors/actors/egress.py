@@ -1,0 +1,40 @@
+"""The egress: where packets leave, in order, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from saactors.model.burst import Finished, Share
+from saactors.observe.events import PacketsDropped
+from saactors.observe.observer import Emitter
+from saactors.runtime.clock import Clock
+from saactors.runtime.edges import Inlet
+from saactors.streams.exit import Exit
+
+
+async def run_egress(
+    components: Sequence[Inlet[Finished]],
+    arbiter: Inlet[Share],
+    leave: Exit,
+    clock: Clock,
+    emit: Emitter,
+) -> None:
+    """Let out what every component is done with, and what the arbiter sent past them."""
+
+    async def drain(component: Inlet[Finished]) -> None:
+        async for finished in component:
+            tell(leave.accept(finished, clock.now_ns()))
+
+    def tell(dropped: int) -> None:
+        if dropped and emit:
+            for reason, count in leave.newly_dropped().items():
+                emit(PacketsDropped(clock.now_ns(), reason, count))
+
+    async with trio.open_nursery() as nursery:
+        for component in components:
+            nursery.start_soon(drain, component)
+        async for share in arbiter:
+            tell(leave.accept_unprocessed(share, clock.now_ns()))
+    assert leave.held_back == 0, f"{leave.held_back} packets never had their turn"

@@ -1,0 +1,105 @@
+"""The NIC crypto engine: the card's side, with its SA cache, its loads and its queue."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import trio
+
+from nicmodel.card import Card
+from nicmodel.reports import Submission
+from saactors.actors.card_news import CardNews
+from saactors.model.burst import Completion, Component, Finished, LoadCommand, Outcome, Share
+from saactors.model.packets import NO_SA
+from saactors.runtime.clock import Clock
+from saactors.runtime.edges import Inlet, Outlet
+from saactors.streams.crypto import Crypto, card_columns, flip_bits
+
+Rows: TypeAlias = npt.NDArray[np.int32]
+
+
+async def run_nic(
+    arbiter: Inlet[Share | LoadCommand],
+    egress: Outlet[Finished],
+    returned: Outlet[Share],
+    to_arbiter: Outlet[Completion],
+    to_keeper: Outlet[Completion],
+    card: Card,
+    resets_ns: Sequence[int],
+    crypto: Crypto,
+    clock: Clock,
+    news: CardNews,
+) -> None:
+    """Encrypt for the SAs that are RESIDENT; give everything else back to software (law 5).
+
+    Shares and load commands come over one edge, the card's command ring, and are taken in order.
+    While the engine's queue is full, or a load has to wait for room, nothing more is taken: the
+    ring fills up and the arbiter waits. That is where a card's backpressure comes from.
+    """
+    # The engine's own queue: the card bounds it (engine_room_ns), so the channel need not.
+    queue, engine = trio.open_memory_channel[tuple[Submission, Share, Rows]](math.inf)
+
+    async def finish_submissions() -> None:
+        async for submission, share, flipped in engine:
+            await clock.sleep_until_ns(submission.finish_ns)
+            if card.is_done(submission, clock.now_ns()):
+                finished = crypto.process(share, Component.NIC)
+                await egress.send(flip_bits(finished, flipped, submission.flipped_bits))
+            else:
+                await returned.send(share)
+
+    def report() -> None:
+        for completion in news.completions():
+            to_arbiter.send_nowait(completion)
+            if completion.outcome is Outcome.LOADED:
+                to_keeper.send_nowait(completion)
+
+    async def report_at(instant_ns: int) -> None:
+        await clock.sleep_until_ns(instant_ns)
+        card.handle_time(clock.now_ns())
+        report()
+
+    async def load(command: LoadCommand) -> None:
+        while card.profile.load_full == "wait" and card.load_room == 0:
+            await clock.sleep_until_ns(card.load_room_ns(clock.now_ns()))
+            card.handle_time(clock.now_ns())
+        now_ns = clock.now_ns()
+        victim = None if command.victim == NO_SA else command.victim
+        ticket = card.load(command.sa, victim, now_ns)
+        if ticket.accepted:
+            news.issued(command.sa, now_ns)
+            reports.start_soon(report_at, ticket.done_ns)
+        else:
+            refused = Completion(Outcome.REFUSED, command.sa, command.victim, now_ns)
+            to_arbiter.send_nowait(refused)
+        report()
+
+    async def submit(share: Share) -> None:
+        await clock.sleep_until_ns(card.engine_room_ns(clock.now_ns()))
+        sas, lengths = card_columns(share)
+        submission = card.submit(sas, lengths, clock.now_ns())
+        flipped = share.rows[submission.flipped_rows]
+        if len(submission.refused_rows):
+            refused = Share(share.burst, share.rows[submission.refused_rows])
+            share = Share(share.burst, np.delete(share.rows, submission.refused_rows))
+            await returned.send(refused)
+        if submission.accepted:
+            queue.send_nowait((submission, share, flipped))
+
+    with egress, returned:
+        async with trio.open_nursery() as reports:
+            for reset_ns in resets_ns:
+                reports.start_soon(report_at, reset_ns)
+            async with trio.open_nursery() as work:
+                work.start_soon(finish_submissions)
+                with queue:
+                    async for message in arbiter:
+                        if isinstance(message, LoadCommand):
+                            await load(message)
+                        else:
+                            await submit(message)
+            reports.cancel_scope.cancel()

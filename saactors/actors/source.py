@@ -1,0 +1,41 @@
+"""The source: from a trace to bursts, each handed on when a card would raise its interrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from saactors.model.burst import Burst
+from saactors.model.packets import Chunk
+from saactors.model.verdicts import Verdict
+from saactors.observe.events import PacketsDropped
+from saactors.observe.observer import Emitter
+from saactors.runtime.clock import Clock
+from saactors.runtime.edges import Outlet
+from saactors.traces.receive_ring import ReceiveRing
+
+
+async def run_source(
+    trace: Iterable[Chunk],
+    ring: ReceiveRing,
+    classifier: Outlet[Burst],
+    clock: Clock,
+    emit: Emitter,
+    progress: Callable[[int], None],
+) -> None:
+    """Send every packet of ``trace`` that the receive ring had room for.
+
+    ``progress`` is told how many packets have been sent or dropped so far.
+    """
+    number = told = 0
+    with classifier:
+        for chunk in trace:
+            ring.open(chunk.packets)
+            while (ready_ns := ring.next_burst(clock.now_ns())) is not None:
+                if ring.dropped > told:
+                    reason = Verdict.RX_RING_FULL.label
+                    emit(PacketsDropped(clock.now_ns(), reason, ring.dropped - told))
+                    told = ring.dropped
+                await clock.sleep_until_ns(ready_ns)
+                await classifier.send(Burst(chunk.data, ring.take(clock.now_ns()), number))
+                number += 1
+                progress(ring.passed)

@@ -1,0 +1,80 @@
+"""Keyed primitives, made when an SA first needs one and kept in a bounded cache.
+
+Making one (an AES key schedule and what OpenSSL wraps around it) takes 5 to 10 packets' worth of
+time and 2.4 kB. So an SA that has sent nothing holds none, and one that has been idle for long may
+lose it. The cache uses the second-chance rule ("clock"), which costs a busy packet nothing but one
+mark in compiled code: when room is needed, a hand goes round, takes the mark off those that were
+used since its last visit, and evicts the first that was not.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from saactors.errors import ParameterError
+from saactors.esp.suites import Aead, suite_of
+from saactors.model.sa import SaTable, grown
+
+CONTEXTS_MAX: Final = 131_072
+"""Default bound: 2¹⁷, so that 10⁵ busy SAs keep theirs; about 310 MB when full."""
+
+
+class ContextCache:
+    """The primitives of an SA table. Sealers and openers of one thread may share it."""
+
+    __slots__ = ("_hand", "_ring", "_sas", "contexts_max", "known", "used")
+
+    def __init__(self, sas: SaTable, contexts_max: int = CONTEXTS_MAX) -> None:
+        if contexts_max < 1:
+            raise ParameterError("contexts_max", contexts_max, "at least 1")
+        self.contexts_max = contexts_max
+        self.known: list[Aead | None] = []  # by SA
+        self.used = np.zeros(0, np.uint8)  # by SA; 1: since the hand last came by
+        self._sas = sas
+        self._ring: list[int] = []  # SAs that have a primitive
+        self._hand = 0
+        self.grow()
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    def __repr__(self) -> str:
+        return f"ContextCache({len(self)} of at most {self.contexts_max})"
+
+    @property
+    def sas(self) -> SaTable:
+        """The table that the SA numbers index."""
+        return self._sas
+
+    def grow(self) -> None:
+        """Follow the SA table; call it before a burst whose SAs may be new."""
+        missing = len(self._sas) - len(self.known)
+        if missing > 0:
+            self.known.extend([None] * missing)
+            self.used = grown(self.used, len(self._sas))
+
+    def make(self, sa: int) -> Aead:
+        """Make the primitive of an SA that has none, evicting another's if the cache is full."""
+        suite = suite_of(self._sas.records[sa])
+        context = suite.aead(self._sas.keys[sa, : suite.key_bytes].tobytes())
+        if len(self._ring) < self.contexts_max:
+            self._ring.append(sa)
+        else:
+            self._ring[self._evict()] = sa
+        self.known[sa] = context
+        return context
+
+    def _evict(self) -> int:
+        """Free a place in the ring and return it."""
+        while self.used[self._ring[self._hand]]:
+            self.used[self._ring[self._hand]] = 0
+            self._advance()
+        place = self._hand
+        self.known[self._ring[place]] = None
+        self._advance()
+        return place
+
+    def _advance(self) -> None:
+        self._hand = (self._hand + 1) % len(self._ring)

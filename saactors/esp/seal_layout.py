@@ -1,0 +1,240 @@
+"""What sealing writes besides ciphertext: outer headers, padding, nonces, associated data.
+
+Compiled, a whole burst at a time. A sealed packet is
+
+    outer headers [UDP] | SPI, sequence | IV | ciphertext and ICV
+
+and comes from two strips of bytes: the **heads**, all before the ciphertext, and the **plains**,
+all that becomes ciphertext (payload, padding 1, 2, 3 …, pad length, next header; RFC 4303 §2.4).
+Both lie packed one behind the other; ``edges`` says where each begins and ends. Nonces and
+associated data go to the strips of ``words``.
+
+The IV is the 64-bit sequence number itself: unique per key, which is all that counter modes ask of
+it (RFC 4106 §3.1, RFC 7634 §2).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from saactors.esp.compiled import compiled, signed
+from saactors.esp.outer_headers import finish_head, write_outer_header
+from saactors.esp.verdict_numbers import (
+    CUT_BY_SNAP_LENGTH,
+    MALFORMED_IP,
+    PACKET_TOO_LONG,
+    PASSED,
+    SEQUENCE_EXHAUSTED,
+    SEQUENCE_ZERO,
+)
+from saactors.esp.wire import (
+    ESP_HEADER_BYTES,
+    ESP_TRAILER_BYTES,
+    IPV4_HEADER_BYTES,
+    IPV6_HEADER_BYTES,
+    LENGTH_MAX,
+    UDP_HEADER_BYTES,
+    Bytes,
+    copy_bytes,
+    header_chain,
+    ip_length,
+)
+from saactors.esp.words import write_words
+from saactors.model.sa import Mode
+
+Records = npt.NDArray[np.void]
+
+NO_ROOM: Final = -1
+EDGE_ROWS: Final = 4
+HEAD, PLAIN, SA, EXTENDED = range(EDGE_ROWS)
+"""The rows of ``edges``, see ``lay_out``."""
+
+_TUNNEL: Final = Mode.TUNNEL  # Numba reads globals, not attributes of a class
+_TRANSPORT: Final = Mode.TRANSPORT
+_HALF: Final = np.uint64(32)  # bits of a sequence number's low half
+_LOW_MASK: Final = np.uint64(0xFFFF_FFFF)
+
+
+@compiled
+def lay_out(
+    data: Bytes,
+    packets: Records,
+    rows: npt.NDArray[np.int32],
+    suite_sizes: Records,
+    sas: Records,
+    keys: Bytes,
+    used: Bytes,
+    strips: Bytes,
+    edges: npt.NDArray[np.int64],
+    heads: Bytes,
+    plains: Bytes,
+    starts: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int32],
+    verdicts: Bytes,
+) -> tuple[int, int, int, int]:
+    """Lay out a burst: everything but the encryption.
+
+    ``rows`` (n,) names records of ``packets`` over ``data``; ``strips`` (n or more, 32), ``edges``
+    (4, n + 1 or more), ``heads`` and ``plains`` are scratch. Row i of the result goes to
+    ``starts``, ``lengths`` and ``verdicts`` (n,): where the sealed packet will lie once heads and
+    ciphertexts are joined; a refused one has length 0.
+
+    Live packets, those not refused, are numbered from 0. Of live packet k, ``edges[HEAD, k]`` and
+    ``edges[HEAD, k + 1]`` bound the head, ``edges[PLAIN]`` alike the plain; ``edges[SA, k]`` is its
+    SA, and ``edges[EXTENDED, k]`` is 1 if that has extended sequence numbers.
+
+    Returns the count of live packets, of those with an extended sequence number, of those in UDP
+    over IPv6 (their checksum can only be computed at the end), and the size of all heads if it is
+    one and the same, else 0. The first is NO_ROOM if a strip is too short: try again with larger.
+    """
+    live = extended = checksums = same_head = 0
+    head_at = plain_at = start = 0
+    edges[HEAD, 0] = edges[PLAIN, 0] = 0
+    for i in range(len(rows)):
+        packet = packets[rows[i]]
+        sa = signed(packet["sa"])
+        record = sas[sa]
+        sizes = suite_sizes[record["suite"]]
+        verdict, place, field, head_bytes, plain_bytes = plan(data, packet, record, sizes)
+        starts[i] = start
+        lengths[i] = 0
+        verdicts[i] = verdict
+        if verdict != PASSED:
+            continue
+        if head_at + head_bytes > len(heads) or plain_at + plain_bytes > len(plains):
+            return NO_ROOM, 0, 0, 0
+        head = heads[head_at : head_at + head_bytes]
+        plain = plains[plain_at : plain_at + plain_bytes]
+        length = head_bytes + plain_bytes + signed(sizes["icv_bytes"])
+        _write_packet(data, packet, place, field, record, length, head, plain)
+        esp = head_bytes - ESP_HEADER_BYTES - signed(sizes["iv_bytes"])
+        write_words(strips[live], head, esp, keys[sa], signed(packet["sequence"] >> _HALF))
+
+        used[sa] = 1
+        extended += record["extended_sequence"]
+        checksums += record["source_port"] != 0 and head[0] >> 4 == 6
+        same_head = head_bytes if live == 0 or head_bytes == same_head else 0
+        head_at += head_bytes
+        plain_at += plain_bytes
+        edges[HEAD, live + 1], edges[PLAIN, live + 1] = head_at, plain_at
+        edges[SA, live], edges[EXTENDED, live] = sa, record["extended_sequence"]
+        live += 1
+        lengths[i] = length
+        start += length
+    return live, extended, checksums, same_head
+
+
+@compiled
+def plan(
+    data: Bytes, packet: np.void, record: np.void, sizes: np.void
+) -> tuple[int, int, int, int, int]:
+    """Whether and how a packet can be sealed, from its headers alone.
+
+    Returns the verdict; in transport mode where the ESP header goes and where the protocol number
+    before it stands, both from the packet's start (0 in tunnel mode); and the bytes of the head and
+    of the plain.
+    """
+    start, length = packet["offset"], signed(packet["length_bytes"])
+    captured = min(signed(packet["captured_bytes"]), length)
+    assert start >= 0, "a packet begins before its data"
+    assert start + captured <= len(data), "a packet ends behind its data"
+    cut = CUT_BY_SNAP_LENGTH if captured < length else MALFORMED_IP
+    if captured < IPV4_HEADER_BYTES:
+        return cut, 0, 0, 0, 0
+    if data[start] >> 4 == 6 and captured < IPV6_HEADER_BYTES:
+        return cut, 0, 0, 0, 0
+    if ip_length(data, start, start + length) != length:
+        return MALFORMED_IP, 0, 0, 0, 0
+    if packet["sequence"] == np.uint64(0):
+        return SEQUENCE_ZERO, 0, 0, 0, 0
+    if packet["sequence"] > _LOW_MASK and not record["extended_sequence"]:
+        return SEQUENCE_EXHAUSTED, 0, 0, 0, 0
+
+    place = field = 0
+    version = data[start] >> 4
+    if record["mode"] == _TRANSPORT:
+        verdict, place, field, _, _ = header_chain(data, start, start + captured)
+        if verdict != PASSED:
+            return cut if verdict == MALFORMED_IP else verdict, 0, 0, 0, 0
+        headers = place
+    else:
+        version = record["outer_version"]
+        headers = IPV4_HEADER_BYTES if version == 4 else IPV6_HEADER_BYTES
+    if record["source_port"]:
+        headers += UDP_HEADER_BYTES
+    head_bytes = headers + ESP_HEADER_BYTES + signed(sizes["iv_bytes"])
+    align = signed(sizes["align_bytes"])
+    plain_bytes = (length - place + ESP_TRAILER_BYTES + align - 1) // align * align
+
+    total = head_bytes + plain_bytes + signed(sizes["icv_bytes"])
+    if total - (IPV6_HEADER_BYTES if version == 6 else 0) > LENGTH_MAX:
+        return PACKET_TOO_LONG, 0, 0, 0, 0
+    return PASSED, place, field, head_bytes, plain_bytes
+
+
+@compiled
+def plan_lengths(
+    data: Bytes,
+    packets: Records,
+    rows: npt.NDArray[np.int32],
+    suite_sizes: Records,
+    sas: Records,
+    starts: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int32],
+    verdicts: Bytes,
+) -> None:
+    """``starts``, ``lengths`` and ``verdicts`` as ``lay_out`` would give them, and nothing else."""
+    start = 0
+    for i in range(len(rows)):
+        packet = packets[rows[i]]
+        record = sas[packet["sa"]]
+        sizes = suite_sizes[record["suite"]]
+        verdict, _, _, head_bytes, plain_bytes = plan(data, packet, record, sizes)
+        starts[i], lengths[i], verdicts[i] = start, 0, verdict
+        if verdict == PASSED:
+            lengths[i] = head_bytes + plain_bytes + sizes["icv_bytes"]
+            start += lengths[i]
+
+
+@compiled
+def _write_packet(
+    data: Bytes,
+    packet: np.void,
+    place: int,
+    field: int,
+    record: np.void,
+    length: int,
+    head: Bytes,
+    plain: Bytes,
+) -> None:
+    """Fill in head and plain of a packet that will be ``length`` bytes long when sealed."""
+    high, low = signed(packet["sequence"] >> _HALF), signed(packet["sequence"] & _LOW_MASK)
+    next_header = _write_plain(data, packet, place, field, plain)
+    if record["mode"] == _TUNNEL:
+        place, field, next_header = write_outer_header(plain, record, low, head)
+    else:
+        offset = packet["offset"]
+        copy_bytes(head[:place], data[offset : offset + place])
+    plain[len(plain) - 1] = next_header
+    finish_head(head, place, field, length, record, high, low)
+
+
+@compiled
+def _write_plain(data: Bytes, packet: np.void, place: int, field: int, plain: Bytes) -> int:
+    """Fill in payload, padding and pad length; returns the protocol number that ESP replaces.
+
+    What a snap length has cut off the packet is filled up with zeroes.
+    """
+    start = packet["offset"]
+    length = signed(packet["length_bytes"]) - place
+    captured = min(signed(packet["captured_bytes"]) - place, length)
+    copy_bytes(plain[:captured], data[start + place : start + place + captured])
+    plain[captured:length] = 0
+    padding = len(plain) - ESP_TRAILER_BYTES - length
+    for i in range(padding):
+        plain[length + i] = i + 1
+    plain[length + padding] = padding
+    return signed(data[start + field])

@@ -1,0 +1,76 @@
+"""The rule that never uses the card: what the others save is counted from here."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from saactors.placement.compiled import compiled
+from saactors.placement.routing import ABSENT, SOFTWARE, needs_crypto
+from saactors.placement.rule import NOTHING_DECIDED, Decisions, Packets, RuleParameters
+from saactors.placement.unmeasured import check_no_parameters
+
+
+@compiled
+def route_to_software(packets: Packets) -> None:
+    """Route every packet that needs crypto to software."""
+    for row in range(len(packets)):
+        if needs_crypto(packets[row]):
+            packets[row]["route"] = SOFTWARE
+
+
+class NeverArbiter:
+    """The arbiter half (``saactors.placement.rule.CacheArbiter``)."""
+
+    __slots__ = ()
+
+    @property
+    def loads_outstanding(self) -> int:
+        """None, ever."""
+        return 0
+
+    def receive(self, _sa_count: int, /) -> None:
+        """Nothing is kept per SA."""
+
+    def decide(self, packets: Packets, _tick: int, _now_ns: int, /) -> Decisions:
+        """Route the burst's packets to software."""
+        route_to_software(packets)
+        return NOTHING_DECIDED
+
+    def review(
+        self,
+        _sas: npt.NDArray[np.int32],
+        _metrics: npt.NDArray[np.float64],
+        _tick: int,
+        _now_ns: int,
+        /,
+    ) -> Decisions:
+        """Load none of them."""
+        return NOTHING_DECIDED
+
+    def loaded(self, sa: int, _tick: int, /) -> None:
+        """Cannot happen."""
+        raise AssertionError(f"the card loaded SA {sa}, which this rule never asked for")
+
+    def failed(self, sa: int, _tick: int, /) -> None:
+        """Cannot happen."""
+        raise AssertionError(f"the card failed to load SA {sa}, which this rule never asked for")
+
+    def reset(self) -> None:
+        """There is nothing that the card could forget."""
+
+    def residency(self, _sa: int, /) -> int:
+        """ABSENT."""
+        return ABSENT
+
+    def residents(self) -> npt.NDArray[np.int32]:
+        """None, ever."""
+        return np.empty(0, np.int32)
+
+    def lowest(self) -> tuple[int, float] | None:
+        """No resident, so no lowest one."""
+        return None
+
+    def follow(self, parameters: RuleParameters, _tick: int, /) -> None:
+        """Take note of parameters that say nothing."""
+        check_no_parameters(parameters)

@@ -1,0 +1,173 @@
+"""Every placement rule by name: the one place that knows them all.
+
+rule = make_rule("metric", {"decay": "factor:0.5"}, slots, loads_outstanding_max, cost)
+rule.keeper.receive(sa_count), rule.arbiter.receive(sa_count)
+rule.keeper.observe(packets)
+decisions = rule.arbiter.decide(packets, rule.keeper.ticks, now_ns)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from saactors.errors import ParameterError
+from saactors.placement.cost import CostModel, ThresholdAnalysis
+from saactors.placement.first_come import FirstComeArbiter
+from saactors.placement.metric_arbiter import MetricArbiter
+from saactors.placement.metrics import DecayingMetrics
+from saactors.placement.never import NeverArbiter
+from saactors.placement.parameters import MetricParameters
+from saactors.placement.rule import CacheArbiter, MetricKeeper, RuleParameters
+from saactors.placement.unmeasured import NoMetrics, NoParameters
+
+
+class Parameter(NamedTuple):
+    """A parameter of a rule, for people."""
+
+    name: str
+    unit: str
+    default: str
+    why: str  # the reason for that default
+
+
+@dataclass(frozen=True, slots=True)
+class RuleEntry:
+    """What the table knows of a rule.
+
+    ``build`` makes its halves from parameters, card slots, ``loads_outstanding_max`` and costs.
+    """
+
+    summary: str  # what it does, in two lines
+    source: str  # where the idea is from
+    parameters_type: type[MetricParameters | NoParameters]
+    build: Callable[[Any, int, int, CostModel], tuple[MetricKeeper, CacheArbiter]]
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its parameters, each with unit, default and the reason for the default."""
+        return tuple(
+            Parameter(
+                field.name,
+                field.metadata["unit"],
+                "from the cost analysis" if field.default is None else str(field.default),
+                field.metadata["why"],
+            )
+            for field in fields(self.parameters_type)
+        )
+
+
+def _metric(
+    parameters: MetricParameters, card_slots: int, loads_outstanding_max: int, cost: CostModel
+) -> tuple[MetricKeeper, CacheArbiter]:
+    return (
+        DecayingMetrics(parameters, cost),
+        MetricArbiter(parameters, cost, card_slots, loads_outstanding_max),
+    )
+
+
+def _never(
+    _parameters: NoParameters, _card_slots: int, _loads_outstanding_max: int, _cost: CostModel
+) -> tuple[MetricKeeper, CacheArbiter]:
+    return NoMetrics(), NeverArbiter()
+
+
+def _first_come(
+    _parameters: NoParameters, card_slots: int, loads_outstanding_max: int, _cost: CostModel
+) -> tuple[MetricKeeper, CacheArbiter]:
+    return NoMetrics(), FirstComeArbiter(card_slots, loads_outstanding_max)
+
+
+RULES: Final[Mapping[str, RuleEntry]] = MappingProxyType(
+    {
+        "metric": RuleEntry(
+            "Loads an SA once its metric leads the lowest resident's by the threshold;\n"
+            "packets and loads raise the metric, time lowers it.",
+            "US 7,124,293, claims 1 to 10 and 41 to 44",
+            MetricParameters,
+            _metric,
+        ),
+        "never": RuleEntry(
+            "Does all crypto in software and loads nothing;\n"
+            "what the other rules save is counted from here.",
+            "the host without a card",
+            NoParameters,
+            _never,
+        ),
+        "first-come": RuleEntry(
+            "Installs each SA with its first packet until the card is full;\n"
+            "nobody is ever moved, and who came too late stays in software for good.",
+            "Linux xfrm device offload: net/xfrm/xfrm_device.c, ixgbe_ipsec.c",
+            NoParameters,
+            _first_come,
+        ),
+    }
+)
+
+
+@dataclass(slots=True, eq=False)
+class Rule:
+    """Both halves of a rule, with what they were made from."""
+
+    name: str
+    keeper: MetricKeeper
+    arbiter: CacheArbiter
+    parameters: RuleParameters  # what the cost analysis decides filled in
+    analysis: ThresholdAnalysis | None  # None for a rule without threshold
+    cost: CostModel
+
+    def follow(self, given: Mapping[str, object]) -> None:
+        """Go on by other parameters; those not given take their defaults. Nothing else is lost.
+
+        For whoever holds both halves. Actors that hold one each read the message with
+        ``read_parameters`` and call their half's ``follow``.
+
+        Raises:
+            ParameterError: and nothing has changed.
+        """
+        parameters = read_parameters(self.name, given, self.cost)
+        self.keeper.follow(parameters)
+        self.arbiter.follow(parameters, self.keeper.ticks)
+        self.parameters = parameters
+        self.analysis = parameters.analysis(self.cost)
+
+
+def read_parameters(name: str, given: Mapping[str, object], cost: CostModel) -> RuleParameters:
+    """The parameters of the rule ``name``, what the cost analysis decides filled in.
+
+    Raises:
+        ParameterError: no such rule, no such parameter, or a value that it cannot have.
+    """
+    return _entry(name).parameters_type.from_mapping(given).resolved(cost)
+
+
+def make_rule(
+    name: str,
+    given: Mapping[str, object],
+    card_slots: int,
+    loads_outstanding_max: int,
+    cost: CostModel,
+) -> Rule:
+    """Both halves of the rule ``name`` for a card with that many slots and loads at once.
+
+    Raises:
+        ParameterError: no such rule, no such parameter, or a value that it cannot have.
+    """
+    if card_slots < 0:
+        raise ParameterError("card_slots", card_slots, "0 or more")
+    if loads_outstanding_max < 1:
+        raise ParameterError("loads_outstanding_max", loads_outstanding_max, "1 or more")
+    parameters = read_parameters(name, given, cost)
+    keeper, arbiter = _entry(name).build(parameters, card_slots, loads_outstanding_max, cost)
+    return Rule(name, keeper, arbiter, parameters, parameters.analysis(cost), cost)
+
+
+def _entry(name: str) -> RuleEntry:
+    if name not in RULES:
+        close = get_close_matches(name, RULES, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        raise ParameterError("rule", name, f"one of {', '.join(RULES)}{meant}")
+    return RULES[name]

@@ -1,0 +1,173 @@
+"""From options to a system that is ready to run: built in the order of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nicmodel.card import Card
+from nicmodel.faults import FaultPlan
+from nicmodel.profile import CardProfile
+from saactors.actors.card_news import CardNews
+from saactors.actors.placement_news import PlacementNews
+from saactors.actors.sinks import CaptureSink, Verifier
+from saactors.observe.event_log import EventLogWriter
+from saactors.observe.events import EdgeWaited, Event, SaAdded
+from saactors.observe.hottest import HottestSas
+from saactors.observe.observer import Listener, Observers
+from saactors.observe.series import WAITING, SumSeries
+from saactors.placement.cost import CostModel
+from saactors.placement.table import Rule, make_rule
+from saactors.replay.describe import describe_sa
+from saactors.replay.options import ReplayOptions
+from saactors.replay.security import Security, build_security
+from saactors.runtime.clock import Clock, VirtualClock, WallClock
+from saactors.runtime.edges import Inlet
+from saactors.scenario.equipment import card_profile, fault_plan, host_profile
+from saactors.scenario.tables import Scenario
+from saactors.streams.exit import Exit, Sink
+from saactors.topology import EMITTERS, System, loads_outstanding_max
+from saactors.traces.burst_former import BurstFormer
+from saactors.traces.reader import CaptureReader, open_capture
+from saactors.traces.receive_ring import ReceiveRing
+from saactors.traces.writer import CaptureWriter
+
+
+@dataclass
+class Replay:
+    """A replay that is built: what runs, and what it is made of."""
+
+    options: ReplayOptions
+    capture: CaptureReader
+    profile: CardProfile
+    security: Security
+    observers: Observers
+    tell: Callable[[Event], None]
+    waiting: dict[str, SumSeries]
+    verifier: Verifier | None
+    system: System
+
+
+def build_replay(
+    options: ReplayOptions,
+    files: ExitStack,
+    progress: Callable[[CaptureReader, int], None] | None,
+    listeners: Sequence[Listener],
+    signals: Inlet[bytes] | None,
+) -> Replay:
+    """Build everything; ``files`` closes what is opened here.
+
+    Raises:
+        UserError: something that the options name cannot be used.
+        OutputError: a file cannot be written.
+    """
+    scenario = options.scenario or Scenario()
+    profile = card_profile(scenario, options.profile)
+    rule = _rule(options, scenario, profile)
+    security = build_security(options)
+    capture = files.enter_context(open_capture(options.capture))
+    clock: Clock = VirtualClock() if options.pace == "virtual" else WallClock(options.speed)
+    observers = _observers(options, clock, files, listeners)
+    emitters = {name: observers.emitter(rank) for rank, name in enumerate(EMITTERS)}
+    verifier = Verifier(security.sas) if options.verify else None
+    faults = fault_plan(scenario)
+    card = _card(options, profile, faults)
+    waiting: dict[str, SumSeries] = {}
+    ring_max = None if options.closed_loop else options.rx_ring
+
+    def on_wait(edge: str, began_ns: int, waited_ns: int) -> None:
+        waiting.setdefault(edge, SumSeries(*WAITING)).add_span(began_ns, began_ns + waited_ns)
+        if emitters["edges"].wants(EdgeWaited):
+            emitters["edges"](EdgeWaited(clock.now_ns(), edge, waited_ns))
+
+    def announce(received: range) -> None:
+        if emitters["classifier"].wants(SaAdded):
+            for sa in received:
+                emitters["classifier"](describe_sa(security, sa, options, clock.now_ns()))
+
+    announce(range(len(security.sas)))
+    system = System(
+        trace=capture,
+        ring=ReceiveRing(BurstFormer(options.burst, options.burst_wait_ns), ring_max),
+        classifier=security.classifier,
+        announce=announce,
+        rule=rule,
+        hottest=HottestSas(lambda sas: rule.keeper.metrics()[sas]),
+        card=card,
+        resets_ns=faults.resets_ns,
+        software_workers=options.software_workers,
+        software_crypto=security.crypto(),
+        nic_crypto=security.crypto(),
+        placement_news=PlacementNews(emitters["arbiter"], security.sas, rule),
+        card_news=CardNews(card, emitters["nic"]),
+        leave=Exit(security.windows, _sinks(options, capture, files, verifier)),
+        clock=clock,
+        emitters=emitters,
+        on_wait=on_wait,
+        progress=lambda packets: progress(capture, packets) if progress else None,
+        signals=signals,
+    )
+    return Replay(
+        options,
+        capture,
+        profile,
+        security,
+        observers,
+        emitters["run"],
+        waiting,
+        verifier,
+        system,
+    )
+
+
+def _rule(options: ReplayOptions, scenario: Scenario, profile: CardProfile) -> Rule:
+    """The rule that the options name, else the scenario's; options go before the scenario."""
+    host = host_profile(scenario)
+    cost = CostModel(
+        host.software_packet_ns,
+        host.software_byte_ns,
+        profile.nic_packet_ns,
+        profile.nic_byte_ns,
+        profile.load_host_ns,
+    )
+    name = options.rule or scenario.rule_name or "metric"
+    parameters = dict(scenario.rule_parameters) if name == scenario.rule_name else {}
+    parameters.update(options.rule_parameters)
+    return make_rule(name, parameters, profile.slots_max, loads_outstanding_max(profile), cost)
+
+
+def _card(options: ReplayOptions, profile: CardProfile, faults: FaultPlan) -> Card:
+    """The card, with chance of its own: what else the seed is used for does not move it."""
+    return Card(profile, faults, np.random.default_rng([options.seed, 1]))
+
+
+def _observers(
+    options: ReplayOptions, clock: Clock, files: ExitStack, listeners: Sequence[Listener]
+) -> Observers:
+    observers = Observers(clock.now_ns)
+    if options.events is not None:
+        log = files.enter_context(EventLogWriter(options.events))
+        observers.subscribe(log.write)
+    for listener in listeners:
+        observers.subscribe(listener)
+    return observers
+
+
+def _sinks(
+    options: ReplayOptions, capture: CaptureReader, files: ExitStack, verifier: Verifier | None
+) -> list[Sink]:
+    def file(path: str | Path) -> CaptureWriter:
+        return files.enter_context(CaptureWriter(path))
+
+    sinks: list[Sink] = []
+    if options.write_esp is not None:
+        sinks.append(CaptureSink(file(options.write_esp), capture))
+    if options.write_plain is not None:
+        sinks.append(CaptureSink(file(options.write_plain), capture, only_processed=True))
+    if verifier is not None:
+        sinks.append(verifier)
+    return sinks

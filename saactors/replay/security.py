@@ -1,0 +1,173 @@
+"""The security side of a replay: SPD, SAs, who classifies, and the cryptography of a component."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from saactors.actors.classifier import Classifier
+from saactors.errors import ParameterError
+from saactors.esp.keys import derive_keys
+from saactors.esp.suites import SUITE_NUMBERS
+from saactors.esp.window import ReplayWindows
+from saactors.model.sa import KEY_BYTES_MAX, SA, SALT_BYTES, Mode, SaTable
+from saactors.model.selector import Action, Selector, Stream, selector_columns
+from saactors.replay.options import ReplayOptions, SaPer
+from saactors.scenario.spd import spd_entries, templates
+from saactors.scenario.tables import GivenSa, Template
+from saactors.streams.associations import ASSOCIATION
+from saactors.streams.crypto import Crypto, Opening, Sealing
+from saactors.streams.inbound import KNOWN_SPI, InboundClassifier
+from saactors.streams.outbound import OutboundClassifier
+from saactors.streams.sa_maker import SaMaker, SaTemplate, halves
+
+_MODES = {"tunnel": Mode.TUNNEL, "transport": Mode.TRANSPORT}
+_STREAMS = {
+    SaPer.FLOW: Stream.FLOW,
+    SaPer.HOST_PAIR: Stream.HOST_PAIR,
+    SaPer.SUBNET: Stream.SUBNET,
+}
+
+
+@dataclass
+class Security:
+    """SAs, classifier and windows of a replay, in one direction."""
+
+    sas: SaTable
+    classifier: Classifier
+    windows: ReplayWindows | None  # inbound only
+    outbound: OutboundClassifier | None
+    real: bool
+
+    def crypto(self) -> Crypto:
+        """The cryptography of one component, with contexts of its own."""
+        if self.windows is not None:
+            return Opening(self.sas, self.windows, real=self.real)
+        return Sealing(self.sas, real=self.real)
+
+    @property
+    def associations(self) -> npt.NDArray[np.void]:
+        """The streams that SAs were made for (record array of ASSOCIATION)."""
+        if self.outbound is None:
+            return np.zeros(0, ASSOCIATION)
+        return self.outbound.associations
+
+
+def build_security(options: ReplayOptions) -> Security:
+    """What the options and the scenario ask for.
+
+    Raises:
+        UserError: a key table that cannot be read, or no SA to open anything with.
+    """
+    sas = SaTable()
+    real = options.crypto == "real"
+    given = options.scenario.sas if options.scenario is not None else ()
+    if options.direction == "in":
+        windows = ReplayWindows()
+        known = _inbound_sas(options, [sa for sa in given if sa.direction == "in"], sas, windows)
+        return Security(sas, InboundClassifier(known, sas), windows, None, real)
+    outbound = _outbound(options, given, sas)
+    return Security(sas, outbound, None, outbound, real)
+
+
+def _outbound(
+    options: ReplayOptions, given: tuple[GivenSa, ...], sas: SaTable
+) -> OutboundClassifier:
+    entries, forms = _spd(options)
+    if given:
+        _add_given(sas, given, options.seed)
+    return OutboundClassifier(
+        selector_columns(entries),
+        sas,
+        SaMaker(forms, options.seed),
+        sas_max=options.sas_max,
+        first_sequences=np.array([sa.first_sequence for sa in given], np.uint64),
+        pad_cut=options.pad_cut,
+    )
+
+
+def _spd(options: ReplayOptions) -> tuple[tuple[Selector, ...], list[SaTemplate]]:
+    """The scenario's policies; without any, protect everything by the options."""
+    if options.scenario is not None and options.scenario.policies:
+        forms = [_template(template) for template in templates(options.scenario)]
+        return spd_entries(options.scenario), forms
+    everything = Selector(None, None, action=Action.PROTECT, stream=_STREAMS[options.sa_per])
+    form = SaTemplate(suite=SUITE_NUMBERS[options.suite], mode=_MODES[options.mode])
+    return (everything,), [form]
+
+
+def _template(template: Template) -> SaTemplate:
+    udp = template.udp_encapsulation
+    endpoints: dict[str, IPv4Address | IPv6Address] = {}
+    if template.source is not None and template.destination is not None:
+        endpoints = {"source": template.source, "destination": template.destination}
+    return SaTemplate(
+        suite=SUITE_NUMBERS[template.suite],
+        mode=_MODES[template.mode],
+        source_port=udp.source_port if udp else 0,
+        destination_port=udp.destination_port if udp else 0,
+        **endpoints,
+    )
+
+
+def _add_given(sas: SaTable, given: tuple[GivenSa, ...] | list[GivenSa], seed: int) -> None:
+    records = np.zeros(len(given), SA)
+    keys = derive_keys(seed, 0, len(given))
+    for number, (record, sa) in enumerate(zip(records, given, strict=True)):
+        record["spi"], record["suite"] = sa.spi, SUITE_NUMBERS[sa.suite]
+        record["mode"] = _MODES[sa.mode]
+        record["extended_sequence"] = sa.extended_sequence
+        if sa.udp_encapsulation:
+            record["source_port"] = sa.udp_encapsulation.source_port
+            record["destination_port"] = sa.udp_encapsulation.destination_port
+        if sa.source is not None and sa.destination is not None:
+            record["outer_version"] = sa.source.version
+            record["source_high"], record["source_low"] = halves(sa.source)
+            record["destination_high"], record["destination_low"] = halves(sa.destination)
+        if sa.key is not None:
+            keys[number] = key_row(sa.key.get_secret_value())
+    sas.add(records, keys)
+
+
+def _inbound_sas(
+    options: ReplayOptions, given: list[GivenSa], sas: SaTable, windows: ReplayWindows
+) -> npt.NDArray[np.void]:
+    """Add the SAs to open with; returns what is known of SPIs (record array of KNOWN_SPI)."""
+    _add_given(sas, given, options.seed)
+    known = []
+    for number, form in enumerate(given):
+        known.append((form.spi, form.destination, number))
+        if form.first_sequence > 1:
+            windows.resume(number, form.first_sequence - 1)
+    if options.keys is not None:
+        known += _add_key_table(options.keys, sas)
+    if not known:
+        raise ParameterError(
+            "keys", "none", "SAs to open with: --keys FILE or [[sas]] with direction = 'in'"
+        )
+    table = np.zeros(len(known), KNOWN_SPI)
+    for row, (spi, destination, sa) in zip(table, known, strict=True):
+        row["spi"], row["sa"] = spi, sa
+        row["any_destination"] = destination is None
+        if destination is not None:
+            row["destination_high"], row["destination_low"] = halves(destination)
+    return table
+
+
+def _add_key_table(
+    path: str | Path, sas: SaTable
+) -> list[tuple[int, IPv4Address | IPv6Address | None, int]]:
+    raise ParameterError("keys", path, "nothing yet")
+
+
+def key_row(key_and_salt: bytes) -> npt.NDArray[np.uint8]:
+    """A row of ``SaTable.keys``: the key from the left, its salt in the last four bytes."""
+    row = np.zeros(KEY_BYTES_MAX + SALT_BYTES, np.uint8)
+    octets = np.frombuffer(key_and_salt, np.uint8)
+    row[: len(octets) - SALT_BYTES] = octets[:-SALT_BYTES]
+    row[KEY_BYTES_MAX:] = octets[-SALT_BYTES:]
+    return row

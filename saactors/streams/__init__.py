@@ -1,0 +1,1 @@
+"""What associates packets with SAs and brings each SA's packets out in order."""

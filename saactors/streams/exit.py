@@ -1,0 +1,203 @@
+"""The exit: packets leave in order, each once, and every one is accounted for (laws 1 and 3).
+
+Here an inbound packet meets its SA's replay window (RFC 4303 §3.4.3): after its ICV has been
+checked, whoever checked it, and in the order of arrival, because the windows have one owner and
+that is the exit.
+
+What left and what was dropped is told to sinks, which write files or check the packets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from saactors.esp.window import ReplayWindows
+from saactors.model.burst import Component, Finished, Share
+from saactors.model.verdicts import Verdict
+from saactors.observe.counters import SaCounters
+from saactors.observe.latency import LatencyHistogram
+from saactors.observe.series import DROPS, TRAFFIC, SumSeries
+from saactors.streams.delivery import InOrder
+
+_PASSED: Final = int(Verdict.PASSED)
+
+
+class Sink(Protocol):
+    """Takes packets that leave."""
+
+    def take(self, finished: Finished, positions: npt.NDArray[np.int32], now_ns: int) -> None:
+        """Take the packets at these positions of the share; they leave at ``now_ns``."""
+        ...
+
+
+class Exit:
+    """Lets packets out and keeps the ledger; ``sinks`` get what leaves.
+
+    ``windows`` is None outbound, where there is nothing to replay.
+    """
+
+    def __init__(self, windows: ReplayWindows | None, sinks: Sequence[Sink]) -> None:
+        self._in_order = InOrder()
+        self._windows = windows
+        self._sinks = sinks
+        self._verdicts = np.zeros(256, np.int64)
+        self._told = np.zeros(256, np.int64)
+        self._passed = np.zeros(256, np.int32)
+        self._latencies_ns = np.zeros(256, np.int64)
+        self.counters = SaCounters()
+        self.latencies: Mapping[Component, LatencyHistogram] = {
+            component: LatencyHistogram() for component in Component
+        }
+        self.packets = dict.fromkeys(Component, 0)
+        self.bytes = dict.fromkeys(Component, 0)
+        self.traffic = SumSeries(*TRAFFIC)
+        self.dropped = SumSeries(*DROPS)
+
+    @property
+    def left(self) -> int:
+        """Packets that have left."""
+        return int(self._verdicts[_PASSED])
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Packets that were dropped, by reason."""
+        return _by_reason(self._verdicts)
+
+    def newly_dropped(self) -> dict[str, int]:
+        """Packets that were dropped since this was last asked, by reason."""
+        new = self._verdicts - self._told
+        self._told[:] = self._verdicts
+        return _by_reason(new)
+
+    @property
+    def held_back(self) -> int:
+        """Packets that are done and wait for an earlier one of their SA."""
+        return self._in_order.held_back
+
+    def accept(self, finished: Finished, now_ns: int) -> int:
+        """Take a share that a component is done with; returns how many packets were dropped."""
+        dropped = 0
+        for share, positions in self._in_order.release(finished):
+            dropped += self._let_out(share, positions, now_ns)
+        return dropped
+
+    def accept_unprocessed(self, share: Share, now_ns: int) -> int:
+        """Take a share that needs no crypto: packets that bypass it, packets already dropped."""
+        starts, lengths = _as_captured(share.burst.packets, share.rows)
+        data = share.burst.data
+        return self.accept(
+            Finished(share.burst, share.rows, Component.NONE, data, starts, lengths), now_ns
+        )
+
+    def _let_out(self, share: Finished, positions: npt.NDArray[np.int32], now_ns: int) -> int:
+        packets = share.burst.packets
+        whole = len(positions) == len(share.rows)
+        rows = share.rows if whole else share.rows[positions]
+        if self._windows is not None and share.component != Component.NONE:
+            self._windows.grow(share.burst.sa_count)
+            _judge(packets, rows, self._windows)
+        if len(rows) > len(self._passed):
+            self._passed = np.zeros(len(rows), np.int32)
+            self._latencies_ns = np.zeros(len(rows), np.int64)
+        count = _tally(
+            packets, rows, positions, now_ns, self._verdicts, self._passed, self._latencies_ns
+        )
+        dropped = len(rows) - count
+        if share.component != Component.NONE:
+            self.packets[share.component] += len(rows)
+            size = self.counters.record(packets, rows, share.component, share.burst.sa_count)
+            self.bytes[share.component] += size
+            self.latencies[share.component].record(self._latencies_ns[:count])
+        else:
+            self.packets[Component.NONE] += count
+        self._note(share.component, len(rows), count, now_ns)
+        if count:
+            leaving = positions if count == len(rows) else self._passed[:count].copy()
+            for sink in self._sinks:
+                sink.take(share, leaving, now_ns)
+        return dropped
+
+    def _note(self, component: Component, handled: int, passed: int, now_ns: int) -> None:
+        software = handled if component is Component.SOFTWARE else 0
+        nic = handled if component is Component.NIC else 0
+        bypass = passed if component is Component.NONE else 0
+        self.traffic.add(now_ns, software, nic, bypass)
+        if passed < handled:
+            self.dropped.add(now_ns, handled - passed)
+
+
+def _by_reason(counts: npt.NDArray[np.int64]) -> dict[str, int]:
+    return {
+        verdict.label: int(counts[verdict])
+        for verdict in Verdict
+        if verdict is not Verdict.PASSED and counts[verdict]
+    }
+
+
+def _judge(
+    packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32], windows: ReplayWindows
+) -> None:
+    """Check the rows against their SAs' windows, in order, and write the verdicts."""
+    sa, sequence, verdict = _window_columns(packets, rows)
+    windows.check_and_update(sa, sequence, verdict)
+    _write_verdicts(packets, rows, verdict)
+
+
+@njit(cache=True)
+def _tally(
+    packets: npt.NDArray[np.void],
+    rows: npt.NDArray[np.int32],
+    positions: npt.NDArray[np.int32],
+    now_ns: int,
+    verdicts: npt.NDArray[np.int64],
+    passed: npt.NDArray[np.int32],
+    latencies_ns: npt.NDArray[np.int64],
+) -> int:
+    """Count the rows by verdict; positions and latencies of those that pass go to the front."""
+    count = 0
+    for place in range(len(rows)):
+        packet = packets[rows[place]]
+        verdicts[packet.verdict] += 1
+        if packet.verdict == _PASSED:
+            passed[count] = positions[place]
+            latencies_ns[count] = now_ns - packet.time_ns
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def _window_columns(
+    packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
+    sa = np.empty(len(rows), np.int32)
+    sequence = np.empty(len(rows), np.uint64)
+    verdict = np.empty(len(rows), np.uint8)
+    for place in range(len(rows)):
+        packet = packets[rows[place]]
+        sa[place], sequence[place], verdict[place] = packet.sa, packet.sequence, packet.verdict
+    return sa, sequence, verdict
+
+
+@njit(cache=True)
+def _write_verdicts(
+    packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32], verdict: npt.NDArray[np.uint8]
+) -> None:
+    for place in range(len(rows)):
+        packets[rows[place]].verdict = verdict[place]
+
+
+@njit(cache=True)
+def _as_captured(
+    packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    starts = np.empty(len(rows), np.int64)
+    lengths = np.empty(len(rows), np.int32)
+    for place in range(len(rows)):
+        packet = packets[rows[place]]
+        starts[place], lengths[place] = packet.offset, packet.captured_bytes
+    return starts, lengths

@@ -1,0 +1,282 @@
+"""The picture in code: which actors there are, who may talk to whom, and how much may be under way.
+
+    source → classifier → keeper → arbiter ─┬→ software ─┬→ egress
+                            ↑ ↑      ↑ │    ├→ nic ──────┤
+                        decay └──────┼─│────┘ │          │
+                          ↑          └─┼──────┘          │
+                       signals         └── past both ────┘
+
+``edges`` is the drawing as data: the wiring below goes by it, and ``docs/architecture.md`` shows
+what ``draw`` makes of it. Data flows one way, so a trace ends by every actor closing its outlets
+behind it; only the card's reports flow back, over edges wide enough never to block.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import trio
+
+from nicmodel.card import Card
+from nicmodel.profile import CardProfile
+from saactors.actors.arbiter import run_arbiter
+from saactors.actors.card_news import CardNews
+from saactors.actors.classifier import Classifier, run_classifier
+from saactors.actors.decay import run_decay
+from saactors.actors.egress import run_egress
+from saactors.actors.keeper import run_keeper
+from saactors.actors.nic import run_nic
+from saactors.actors.placement_news import PlacementNews
+from saactors.actors.signals import run_signals
+from saactors.actors.software import run_software
+from saactors.actors.source import run_source
+from saactors.model.packets import Chunk
+from saactors.observe.hottest import HottestSas
+from saactors.observe.observer import Emitter
+from saactors.placement.table import Rule
+from saactors.runtime.clock import Clock
+from saactors.runtime.edges import Edge, Gauge, Inlet, Outlet, WaitListener, open_edge
+from saactors.streams.crypto import Crypto
+from saactors.streams.exit import Exit
+from saactors.streams.shares import Splitter
+from saactors.traces.receive_ring import ReceiveRing
+
+# Bursts on an edge: with bursts of 256 about what a receive queue of 2048 descriptors holds.
+BURSTS: Final = 8
+TICKS: Final = 4
+SIGNALS: Final = 4
+
+# The emitting actors, in the order in which events of one instant are told.
+EMITTERS: Final = ("run", "signals", "source", "classifier", "arbiter", "nic", "egress", "edges")
+
+
+def loads_outstanding_max(profile: CardProfile) -> int:
+    """Load commands that the arbiter may have unanswered at the card at any time.
+
+    A card whose driver gives up when the load queue is full never sees more than it has room for;
+    one whose driver waits may be asked for as many loads as it has slots.
+    """
+    if profile.load_full == "wait":
+        return profile.slots_max
+    return profile.loads_at_once + profile.load_queue_max
+
+
+def edges(profile: CardProfile, software_workers: int = 1, resets: int = 0) -> tuple[Edge, ...]:
+    """Every edge of a system with that card and that many software workers."""
+    loads = loads_outstanding_max(profile)
+    some = "a receive queue's worth of bursts: more would only add latency"
+    waits = "the sender waits"
+    behind = "never: wide enough for all that can be unread"
+    workers = [f"software_{number}" for number in range(software_workers)]
+    return (
+        _edge("source", "classifier", "bursts", BURSTS, waits, some),
+        _edge("classifier", "keeper", "bursts", BURSTS, waits, some),
+        _edge("signals", "decay", "rule changes", SIGNALS, waits, "they are rare"),
+        _edge(
+            "decay",
+            "keeper",
+            "ticks, rule changes",
+            TICKS,
+            waits,
+            "ticks carry their nominal time, so a late one is as good",
+        ),
+        _edge("keeper", "arbiter", "bursts, reviews, rule changes", BURSTS, waits, some),
+        _edge("arbiter", "nic", "shares, load commands", BURSTS, waits, some),
+        *(_edge("arbiter", worker, "shares", BURSTS, waits, some) for worker in workers),
+        _edge("arbiter", "egress", "shares without crypto", BURSTS, waits, some),
+        _edge("nic", workers[0], "shares the card could not do", BURSTS, waits, some),
+        *(_edge(worker, "egress", "finished shares", BURSTS, waits, some) for worker in workers),
+        _edge("nic", "egress", "finished shares", BURSTS, waits, some),
+        _edge(
+            "nic",
+            "arbiter",
+            "completions",
+            loads + resets,
+            behind,
+            "one per load command that may be unanswered, one per reset",
+        ),
+        _edge(
+            "nic",
+            "keeper",
+            "completions",
+            (loads + resets) * (BURSTS + 2),
+            behind,
+            "while the keeper waits, the arbiter works through an edge full of bursts",
+        ),
+    )
+
+
+def _edge(source: str, target: str, carries: str, capacity: int, full: str, why: str) -> Edge:
+    return Edge(f"{source}_{target}", source, target, carries, capacity, full, why)
+
+
+def draw(drawn: Sequence[Edge]) -> str:
+    """The edges as a Mermaid flow chart."""
+    lines = [f"    {edge.source} -->|{edge.carries}| {edge.target}" for edge in drawn]
+    return "\n".join(["flowchart LR", *lines])
+
+
+@dataclass
+class System:
+    """Everything the actors are given, built and not yet running."""
+
+    trace: Iterable[Chunk]
+    ring: ReceiveRing
+    classifier: Classifier
+    announce: Callable[[range], None]
+    rule: Rule
+    hottest: HottestSas
+    card: Card
+    resets_ns: Sequence[int]
+    software_workers: int
+    software_crypto: Crypto
+    nic_crypto: Crypto
+    placement_news: PlacementNews
+    card_news: CardNews
+    leave: Exit
+    clock: Clock
+    emitters: Mapping[str, Emitter]
+    on_wait: WaitListener | None
+    progress: Callable[[int], None]
+    signals: Inlet[bytes] | None = None
+    gauges: dict[str, Gauge] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+async def run_system(system: System, *, stop_on_signal: bool = False) -> None:
+    """Run the actors until the last packet has left, or until SIGINT or SIGTERM if asked to."""
+    outlets: dict[str, Outlet[Any]] = {}
+    inlets: dict[str, Inlet[Any]] = {}
+    workers = system.software_workers
+    for edge in edges(system.card.profile, workers, len(system.resets_ns)):
+        outlets[edge.name], inlets[edge.name] = open_edge(edge, system.clock, system.on_wait)
+        system.gauges[edge.name] = outlets[edge.name].gauge
+    async with trio.open_nursery() as nursery:
+        if stop_on_signal:
+            nursery.start_soon(_stop_on_signal, system, nursery.cancel_scope)
+        async with trio.open_nursery() as actors:
+            _start_feeding(system, actors, outlets, inlets)
+            _start_placing(system, actors, outlets, inlets)
+            await run_egress(
+                [
+                    *(inlets[f"software_{number}_egress"] for number in range(workers)),
+                    inlets["nic_egress"],
+                ],
+                inlets["arbiter_egress"],
+                system.leave,
+                system.clock,
+                system.emitters["egress"],
+            )
+            actors.cancel_scope.cancel()
+        nursery.cancel_scope.cancel()
+
+
+def _start_feeding(
+    system: System,
+    actors: trio.Nursery,
+    outlets: Mapping[str, Outlet[Any]],
+    inlets: Mapping[str, Inlet[Any]],
+) -> None:
+    """Source, classifier, keeper, decay timer and the control side."""
+    clock, rule = system.clock, system.rule
+    actors.start_soon(
+        run_source,
+        system.trace,
+        system.ring,
+        outlets["source_classifier"],
+        clock,
+        system.emitters["source"],
+        system.progress,
+    )
+    actors.start_soon(
+        run_classifier,
+        inlets["source_classifier"],
+        outlets["classifier_keeper"],
+        system.classifier,
+        system.announce,
+    )
+    actors.start_soon(
+        run_keeper,
+        inlets["classifier_keeper"],
+        inlets["decay_keeper"],
+        inlets["nic_keeper"],
+        outlets["keeper_arbiter"],
+        rule.keeper,
+        clock,
+        rule.parameters.period_ns,
+        rule.parameters.decide,
+        system.hottest,
+    )
+    actors.start_soon(
+        run_decay,
+        inlets["signals_decay"],
+        outlets["decay_keeper"],
+        rule.parameters.period_ns,
+        clock,
+    )
+    if system.signals is not None:
+        actors.start_soon(
+            run_signals,
+            system.signals,
+            outlets["signals_decay"],
+            rule.name,
+            rule.cost,
+            clock,
+            system.emitters["signals"],
+        )
+
+
+def _start_placing(
+    system: System,
+    actors: trio.Nursery,
+    outlets: Mapping[str, Outlet[Any]],
+    inlets: Mapping[str, Inlet[Any]],
+) -> None:
+    """Arbiter, software workers and the card."""
+    workers = [f"software_{number}" for number in range(system.software_workers)]
+    actors.start_soon(
+        run_arbiter,
+        inlets["keeper_arbiter"],
+        inlets["nic_arbiter"],
+        outlets["arbiter_egress"],
+        outlets["arbiter_nic"],
+        [outlets[f"arbiter_{worker}"] for worker in workers],
+        system.rule.arbiter,
+        Splitter(system.software_workers),
+        system.placement_news,
+    )
+    for worker in workers:
+        sources = [inlets[f"arbiter_{worker}"]]
+        if worker == workers[0]:
+            sources.append(inlets[f"nic_{worker}"])
+        actors.start_soon(
+            run_software,
+            sources,
+            outlets[f"{worker}_egress"],
+            system.software_crypto,
+            system.rule.cost,
+            system.clock,
+        )
+    actors.start_soon(
+        run_nic,
+        inlets["arbiter_nic"],
+        outlets["nic_egress"],
+        outlets[f"nic_{workers[0]}"],
+        outlets["nic_arbiter"],
+        outlets["nic_keeper"],
+        system.card,
+        system.resets_ns,
+        system.nic_crypto,
+        system.clock,
+        system.card_news,
+    )
+
+
+async def _stop_on_signal(system: System, running: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            system.interrupted = True
+            running.cancel()
