@@ -76,6 +76,8 @@ async def run_nic(
         else:
             refused = Completion(Outcome.REFUSED, command.sa, command.victim, now_ns)
             to_arbiter.send_nowait(refused)
+            if victim is not None:
+                card.evict(victim, now_ns)  # for the arbiter its slot is free already
         report()
 
     async def submit(share: Share) -> None:

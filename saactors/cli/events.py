@@ -9,25 +9,8 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from saactors.cli.values import Duration
 from saactors.observe.events import EVENTS, Event, SaAdded
-from saactors.observe.units import parse_duration_ns
-
-
-class Instant(click.ParamType[int]):
-    """A time from the start of the run, such as 1.5s, 20ms, 3us or 100ns."""
-
-    name = "time"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Nanoseconds."""
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_duration_ns(value)
-        except ValueError as problem:
-            self.fail(str(problem), param, ctx)
 
 
 class SaName(click.ParamType[tuple[str, int]]):
@@ -71,8 +54,8 @@ class SaName(click.ParamType[tuple[str, int]]):
     type=SaName(),
     help="Show only events about this SA, named by SPI (0x…) or by index; may be repeated.",
 )
-@click.option("--from", "from_ns", type=Instant(), default=0, help="From this time on.")
-@click.option("--until", "until_ns", type=Instant(), help="Up to, and not including, this time.")
+@click.option("--from", "from_ns", type=Duration(), default=0, help="From this time on.")
+@click.option("--until", "until_ns", type=Duration(), help="Up to, and not including, this time.")
 @click.option(
     "--format",
     "log_format",

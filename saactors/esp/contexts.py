@@ -64,6 +64,7 @@ class ContextCache:
         else:
             self._ring[self._evict()] = sa
         self.known[sa] = context
+        self.used[sa] = 0  # one burst does not make an SA busy: the next one may
         return context
 
     def _evict(self) -> int:

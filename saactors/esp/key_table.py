@@ -4,10 +4,10 @@ A line is an SA, its fields in quotes with commas between:
 
     "IPv4","10.0.0.1","10.0.0.2","0x00001001","AES-GCM with 16 octet ICV [RFC4106]","0x…","NULL",""
 
-protocol of the outer header, source, destination, SPI, encryption and its key (the salt behind it),
-authentication and its key. Wireshark 4.2 has two fields more: the length of the sequence number
-("32-bit" or "64-bit") and the high half that the first packet has. ``\xHH`` stands for a byte, ``#``
-begins a comment line.
+protocol of the outer header, source, destination, SPI, encryption and its key (the salt behind
+it), authentication and its key. Wireshark 4.2 has two fields more: the length of the sequence
+number ("32-bit" or "64-bit") and the high half that the first packet has. ``\xHH`` stands for a
+byte, ``#`` begins a comment line.
 
 ``*`` as address or SPI matches any; inside one it stands for a single character, so ``10.0.0.*``
 matches 10.0.0.7 and not 10.0.0.70. The table does not say whether an SA is in tunnel or transport
@@ -19,9 +19,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
@@ -35,6 +34,7 @@ from saactors.esp.suites import SUITES, suite_of
 from saactors.model.sa import KEY_BYTES_MAX, SA, SALT_BYTES, Mode, SaTable
 
 ANY: Final = "*"
+UNSUPPORTED_SUITE: Final = -1
 
 _FIELD: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?:,|$)')
 _ESCAPED: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
@@ -53,7 +53,7 @@ class KeyTableEntry:
     source: str  # address or pattern
     destination: str
     spi: str  # number or pattern
-    suite: int  # in saactors.esp.suites.SUITES
+    suite: int  # in saactors.esp.suites.SUITES, or UNSUPPORTED_SUITE
     key: bytes = field(repr=False)  # and the salt behind it
     extended_sequence: bool = False
 
@@ -71,6 +71,7 @@ class KeyTableEntry:
 
         Its addresses and ports are 0 and its mode is MODE_NOT_STATED: enough for opening.
         """
+        assert self.suite != UNSUPPORTED_SUITE, "there is no SA of a suite that we do not have"
         records, keys = np.zeros(1, SA), np.zeros((1, KEY_BYTES_MAX + SALT_BYTES), np.uint8)
         records["spi"], records["suite"], records["mode"] = spi, self.suite, MODE_NOT_STATED
         records["outer_version"] = self.version
@@ -81,18 +82,24 @@ class KeyTableEntry:
         return records, keys
 
 
-@dataclass(frozen=True, slots=True)
 class KeyTable:
-    """What a file held: its entries, first match first, and how many lines of which suites not."""
+    """What a file held: its entries in order, and how many lines were of suites we do not have."""
 
-    entries: tuple[KeyTableEntry, ...]
-    unsupported: dict[str, int]  # "encryption / authentication" → lines
+    __slots__ = ("_by_spi", "entries", "unsupported")
+
+    def __init__(self, entries: Iterable[KeyTableEntry], unsupported: Mapping[str, int]) -> None:
+        self.entries = tuple(entries)
+        self.unsupported = dict(unsupported)  # "encryption / authentication" → lines
+        self._by_spi: dict[int | None, list[int]] = {}  # places in entries; None: SPI patterns
+        for place, entry in enumerate(self.entries):
+            spi = None if ANY in entry.spi else int(entry.spi, 0)
+            self._by_spi.setdefault(spi, []).append(place)
 
     def find(self, version: int, source: str, destination: str, spi: int) -> KeyTableEntry | None:
-        """The first entry that matches, as Wireshark picks it."""
-        for entry in self.entries:
-            if entry.matches(version, source, destination, spi):
-                return entry
+        """The first entry that matches, as Wireshark picks it; None if none does."""
+        for place in sorted(self._by_spi.get(spi, []) + self._by_spi.get(None, [])):
+            if self.entries[place].matches(version, source, destination, spi):
+                return self.entries[place]
         return None
 
 
@@ -111,14 +118,13 @@ def read_key_table(path: str | os.PathLike[str]) -> KeyTable:
             continue
         try:
             fields = _split(line)
-            suite = _suite_numbers(fields)
-            if suite:
-                entries.append(_entry(fields, suite))
-            else:
+            suites = _suite_numbers(fields)
+            entries.append(_entry(fields, suites))
+            if not suites:
                 unsupported[f"{fields[4]} / {fields[6]}"] += 1
         except _LineError as error:
             raise KeyTableError(name, number, str(error)) from None
-    return KeyTable(tuple(entries), dict(unsupported))
+    return KeyTable(entries, unsupported)
 
 
 def write_key_table(path: str | os.PathLike[str], sas: SaTable) -> None:
@@ -141,11 +147,15 @@ class _LineError(Exception):
 
 
 def _matches(text: str, pattern: str) -> bool:
-    return pattern == ANY or fnmatchcase(text, pattern.replace("[", "[[]").replace(ANY, "?"))
+    return pattern == ANY or (
+        len(text) == len(pattern)
+        and all(wanted in {ANY, found} for found, wanted in zip(text, pattern, strict=True))
+    )
 
 
 def _split(line: str) -> list[str]:
-    fields, at = [], 0
+    fields: list[str] = []
+    at = 0
     while at < len(line):
         found = _FIELD.match(line, at)
         if found is None:
@@ -179,11 +189,7 @@ def _entry(fields: list[str], suites: list[int]) -> KeyTableEntry:
     if protocol not in _PROTOCOLS:
         raise _LineError("field 1: expected IPv4, IPv6 or Any")
     version = _PROTOCOLS[protocol]
-    key = _key(fields[5])
-    sizes = {SUITES[suite].key_bytes + SUITES[suite].salt_bytes: suite for suite in suites}
-    if len(key) not in sizes:
-        expected = " or ".join(str(size) for size in sorted(sizes))
-        raise _LineError(f"field 6: found a key of {len(key)} bytes, expected {expected} with salt")
+    suite, key = _suite_and_key(suites, fields[5])
     sequence_length = fields[8] if len(fields) > 8 else "32-bit"
     if sequence_length not in _SEQUENCE_LENGTHS:
         raise _LineError("field 9: expected 32-bit or 64-bit")
@@ -192,10 +198,22 @@ def _entry(fields: list[str], suites: list[int]) -> KeyTableEntry:
         _address(source, version, 2),
         _address(destination, version, 3),
         _spi(spi),
-        sizes[len(key)],
+        suite,
         key,
         _SEQUENCE_LENGTHS[sequence_length],
     )
+
+
+def _suite_and_key(suites: list[int], text: str) -> tuple[int, bytes]:
+    """The suite that a key of this size is for; no key for a suite that we do not have."""
+    if not suites:
+        return UNSUPPORTED_SUITE, b""
+    key = _key(text)
+    sizes = {SUITES[suite].key_bytes + SUITES[suite].salt_bytes: suite for suite in suites}
+    if len(key) not in sizes:
+        expected = " or ".join(str(size) for size in sorted(sizes))
+        raise _LineError(f"field 6: found a key of {len(key)} bytes, expected {expected} with salt")
+    return sizes[len(key)], key
 
 
 def _key(text: str) -> bytes:

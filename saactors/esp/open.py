@@ -72,7 +72,8 @@ class Opener:
         window_packets: int = WINDOW_PACKETS,
     ) -> None:
         self._sas = sas
-        self._contexts = contexts or ContextCache(sas)
+        self._contexts = ContextCache(sas) if contexts is None else contexts
+        assert self._contexts.sas is sas, "contexts of another SA table"
         self._window_packets = window_packets
         self._resize(256)
 

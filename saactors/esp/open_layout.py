@@ -21,7 +21,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from saactors.esp.compiled import compiled, signed
 from saactors.esp.verdict_numbers import (
     BAD_PADDING,
     CUT_BY_SNAP_LENGTH,
@@ -48,8 +47,10 @@ from saactors.esp.wire import (
     read_u16,
     read_u32,
     set_ip_length,
+    signed,
 )
 from saactors.esp.words import write_words
+from saactors.model.compiled import compiled
 from saactors.model.sa import Mode
 
 Records = npt.NDArray[np.void]
@@ -64,7 +65,7 @@ MODE_NOT_STATED: Final = 2
 Packets decide: one with an IP packet inside (next header 4 or 41) is opened as in tunnel mode.
 """
 
-_TUNNEL: Final = Mode.TUNNEL  # Numba reads globals, not attributes of a class
+_TUNNEL: Final = int(Mode.TUNNEL)
 _LOW_MASK: Final = np.uint64(0xFFFF_FFFF)
 _EPOCH: Final = 1 << 32  # sequence numbers that share one high half
 

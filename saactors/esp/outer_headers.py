@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from saactors.esp.compiled import compiled, signed
 from saactors.esp.wire import (
     ESP,
     IPV4,
@@ -28,10 +27,12 @@ from saactors.esp.wire import (
     read_u16,
     read_u32,
     set_ip_length,
+    signed,
     words_sum,
     write_u16,
     write_u32,
 )
+from saactors.model.compiled import compiled
 
 HOP_LIMIT: Final = 64  # RFC 1700's default TTL, and Linux's
 

@@ -68,7 +68,8 @@ class Sealer:
 
     def __init__(self, sas: SaTable, contexts: ContextCache | None = None) -> None:
         self._sas = sas
-        self._contexts = contexts or ContextCache(sas)
+        self._contexts = ContextCache(sas) if contexts is None else contexts
+        assert self._contexts.sas is sas, "contexts of another SA table"
         self._resize(rows=256, head_bytes=256 * 64, plain_bytes=256 * 1536)
 
     def seal_packets(

@@ -20,7 +20,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from saactors.esp.compiled import compiled, signed
 from saactors.esp.outer_headers import finish_head, write_outer_header
 from saactors.esp.verdict_numbers import (
     CUT_BY_SNAP_LENGTH,
@@ -41,8 +40,10 @@ from saactors.esp.wire import (
     copy_bytes,
     header_chain,
     ip_length,
+    signed,
 )
 from saactors.esp.words import write_words
+from saactors.model.compiled import compiled
 from saactors.model.sa import Mode
 
 Records = npt.NDArray[np.void]
@@ -52,8 +53,8 @@ EDGE_ROWS: Final = 4
 HEAD, PLAIN, SA, EXTENDED = range(EDGE_ROWS)
 """The rows of ``edges``, see ``lay_out``."""
 
-_TUNNEL: Final = Mode.TUNNEL  # Numba reads globals, not attributes of a class
-_TRANSPORT: Final = Mode.TRANSPORT
+_TUNNEL: Final = int(Mode.TUNNEL)
+_TRANSPORT: Final = int(Mode.TRANSPORT)
 _HALF: Final = np.uint64(32)  # bits of a sequence number's low half
 _LOW_MASK: Final = np.uint64(0xFFFF_FFFF)
 

@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import ParameterError
-from saactors.esp.compiled import compiled
 from saactors.esp.verdict_numbers import PASSED, REPLAYED, SEQUENCE_ZERO, TOO_OLD
+from saactors.model.compiled import compiled
 from saactors.model.sa import grown
 
 WINDOW_PACKETS: Final = 128

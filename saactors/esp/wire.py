@@ -1,18 +1,17 @@
 """Bytes of IP and ESP packets, for compiled code: big-endian numbers, checksums, header chains.
 
-Everything here works on a uint8 array and offsets in it. Numbers come out as signed 64-bit
-integers, because Numba makes a float of a signed and an unsigned one; callers check bounds first.
+Everything here works on a uint8 array and offsets in it; callers check bounds first.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from saactors.esp.compiled import compiled, signed
 from saactors.esp.verdict_numbers import MALFORMED_IP, OUTER_FRAGMENT, PASSED
+from saactors.model.compiled import compiled
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -41,6 +40,16 @@ IPV6_NEXT_HEADER_AT: Final = 6
 
 _IPV4_FRAGMENT_BITS: Final = 0x3FFF  # more fragments, fragment offset
 _IPV6_FRAGMENT_BITS: Final = 0xFFF9  # fragment offset, more fragments
+
+
+@compiled
+def signed(number: np.integer[Any] | int) -> int:
+    """A number from an array, as Numba's signed 64-bit integer.
+
+    All arithmetic on lengths and offsets is done in these: Numba makes a float of a signed and an
+    unsigned number, and NumPy keeps to eight bits what began as a byte.
+    """
+    return np.int64(number)  # type: ignore[return-value]  # an int to all who call it
 
 
 @compiled

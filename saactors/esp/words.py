@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from saactors.esp.compiled import compiled
 from saactors.esp.wire import ESP_HEADER_BYTES, Bytes, read_u32, write_u32
+from saactors.model.compiled import compiled
 
 WORDS_BYTES: Final = 32
 _SALT_BYTES: Final = 4

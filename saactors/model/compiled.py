@@ -1,4 +1,4 @@
-"""How the placement functions are compiled.
+"""How per-packet functions are compiled.
 
 ``compiled`` is ``numba.njit`` with the machine code kept on disk and without reference counting.
 The functions here pass the same few arrays to each other for every packet and create none; counting

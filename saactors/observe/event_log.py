@@ -10,14 +10,15 @@ when that is not enough. A log that was cut off (a killed run, a full disk) read
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self, TypeAlias, get_type_hints
 
-import msgpack  # type: ignore[import-untyped] # ships no types
+import msgpack
 import numpy as np
 import structlog
 
@@ -31,6 +32,16 @@ FORMAT_VERSION: Final = 1
 BUFFER_BYTES: Final = 1 << 16
 FRAME_BYTES_MAX: Final = 1 << 24  # no event comes near; a larger one means damage
 
+# By type: the kind's index in the header, a getter of all fields, whether one is a mapping.
+_LAYOUT: Final = {
+    event_type: (
+        index,
+        attrgetter(*FIELDS[event_type.kind]),
+        Mapping[str, Scalar] in get_type_hints(event_type).values(),
+    )
+    for index, event_type in enumerate(EVENTS.values())
+}
+
 
 class EventLogWriter:
     """Writes events to a file, through a buffer of ``BUFFER_BYTES``.
@@ -40,25 +51,19 @@ class EventLogWriter:
     which outlives its log still ends with the right exit status.
     """
 
-    __slots__ = ("_file", "_index", "_pack", "_path", "_pending", "_problem")
+    __slots__ = ("_file", "_pack", "_path", "_pending", "_problem")
 
     def __init__(self, path: str | Path) -> None:
         self._path = str(path)
         self._problem: OutputError | None = None
         self._pending = bytearray()
         self._pack = msgpack.Packer(default=_plain_number, autoreset=True).pack
-        self._index = {kind: index for index, kind in enumerate(EVENTS)}
         try:
             self._file = FileIO(self._path, "wb")
         except OSError as problem:
             raise OutputError(self._path, problem.strerror or str(problem)) from problem
-        header = [
-            MAGIC,
-            FORMAT_VERSION,
-            __version__,
-            [[kind, FIELDS[kind]] for kind in EVENTS],
-        ]
-        self._pending += self._pack(header)
+        kinds = list(FIELDS.items())
+        self._pending += self._pack([MAGIC, FORMAT_VERSION, __version__, kinds])
 
     def __enter__(self) -> Self:
         return self
@@ -79,10 +84,11 @@ class EventLogWriter:
         """Append an event."""
         if self._problem is not None:
             raise self._problem
-        kind = event.kind
-        self._pending += self._pack(
-            [self._index[kind], *(_plain(getattr(event, name)) for name in FIELDS[kind])]
-        )
+        index, values_of, has_mapping = _LAYOUT[type(event)]
+        values: Iterable[object] = values_of(event)
+        if has_mapping:
+            values = [_sorted(value) for value in values]
+        self._pending += self._pack((index, *values))
         if len(self._pending) >= BUFFER_BYTES:
             self._write_out()
 
@@ -109,17 +115,13 @@ class EventLogWriter:
             raise self._problem from problem
 
 
-def _plain(value: object) -> object:
+def _sorted(value: object) -> object:
     """Mappings by sorted key: two that are equal must give the same bytes."""
-    if isinstance(value, int | float | str | None):
-        return value
-    if isinstance(value, np.generic):
-        return value.item()
-    return dict(sorted(value.items()))  # type: ignore[attr-defined] # the vocabulary has no other
+    return dict(sorted(value.items())) if isinstance(value, Mapping) else value
 
 
 def _plain_number(value: object) -> object:
-    """A NumPy scalar inside a mapping; anything else has no place in an event."""
+    """A NumPy scalar as Python's; anything else that msgpack does not know has no place here."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"an event holds a {type(value).__name__}; expected numbers, text or None")

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from saactors.model.compiled import compiled
 from saactors.model.packets import NO_SA
 from saactors.model.sa import grown
-from saactors.placement.compiled import compiled
 from saactors.placement.routing import (
     ABSENT,
     LOADING,

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from saactors.model.compiled import compiled
 from saactors.model.packets import NO_SA
 from saactors.model.sa import grown
-from saactors.placement.compiled import compiled
 from saactors.placement.cost import CostModel
-from saactors.placement.metrics import followed
+from saactors.placement.metrics import metric_parameters
 from saactors.placement.parameters import MetricParameters
 from saactors.placement.residents import (
     Residents,
@@ -218,7 +218,7 @@ class MetricArbiter:
 
     def follow(self, parameters: RuleParameters, tick: int, /) -> None:
         """Go on by other parameters from ``tick`` on; residents and loads under way stay."""
-        settings = followed(parameters).settings(self._cost)
+        settings = metric_parameters(parameters).settings(self._cost)
         advance(self._residents, self._settings[0], tick)
         settle(self._residents, self._settings[0])
         self._settings = settings

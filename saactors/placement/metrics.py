@@ -18,8 +18,8 @@ import numpy.typing as npt
 from numba import njit
 
 from saactors.errors import ParameterError
+from saactors.model.compiled import compiled
 from saactors.model.sa import grown
-from saactors.placement.compiled import compiled
 from saactors.placement.cost import CostModel
 from saactors.placement.parameters import MetricParameters
 from saactors.placement.residents import decayed
@@ -120,13 +120,13 @@ class DecayingMetrics:
 
     def follow(self, parameters: RuleParameters, /) -> None:
         """Go on by other parameters, from the metrics as they stand."""
-        settings = followed(parameters).settings(self._cost)
+        settings = metric_parameters(parameters).settings(self._cost)
         self._metrics["value"][: self._count] = self.metrics()
         self._metrics["tick"][: self._count] = self._ticks
         self._settings = settings
 
 
-def followed(parameters: RuleParameters) -> MetricParameters:
+def metric_parameters(parameters: RuleParameters) -> MetricParameters:
     """The parameters, if they are this rule's."""
     if not isinstance(parameters, MetricParameters):
         raise ParameterError("parameters", type(parameters).__name__, "those of the metric rule")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from saactors.placement.compiled import compiled
+from saactors.model.compiled import compiled
 from saactors.placement.routing import ABSENT, SOFTWARE, needs_crypto
 from saactors.placement.rule import NOTHING_DECIDED, Decisions, Packets, RuleParameters
 from saactors.placement.unmeasured import check_no_parameters

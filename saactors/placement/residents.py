@@ -31,7 +31,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from saactors.placement.compiled import compiled
+from saactors.model.compiled import compiled
 from saactors.placement.routing import ABSENT, LOADING, RESIDENT, Record
 
 SLOT: Final = np.dtype(
@@ -107,7 +107,8 @@ def refresh(residents: Residents, sa: int, metric: float) -> None:
     slot["metric"] = metric
     slot["tick"] = ledger["tick"]
     key = metric * ledger["gain"] + ledger["lift"]
-    if key < slot["key"] and residents.residency[sa] == RESIDENT:  # lower only by rounding
+    # Only rounding makes a key lower than it was, and then the bound must go down with it.
+    if key < slot["key"] and residents.residency[sa] == RESIDENT:
         slot["key"] = key
         _sift_up(residents, residents.place[sa])
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from nicmodel.residency import Residency
+from saactors.model.compiled import compiled
 from saactors.model.packets import Route
 from saactors.model.verdicts import Verdict
-from saactors.placement.compiled import compiled
 
-# Compiled code reads plain module constants, neither class attributes nor enum members.
-SOFTWARE: Final = Route.SOFTWARE
-NIC: Final = Route.NIC
-BYPASS: Final = Route.BYPASS
-DROP: Final = Route.DROP
+# Compiled code reads plain integers.
+SOFTWARE: Final = int(Route.SOFTWARE)
+NIC: Final = int(Route.NIC)
+BYPASS: Final = int(Route.BYPASS)
+DROP: Final = int(Route.DROP)
 PASSED: Final = int(Verdict.PASSED)
 
 # Where an SA stands for the arbiter. A victim is ABSENT at once, for no packet may use it any more;

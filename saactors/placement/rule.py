@@ -9,7 +9,9 @@ and the number of ticks by then.
     keeper.tick, candidates ──────(a review)──▶ arbiter.review ──▶ commands to the card
     keeper.cached ◀────────────the card: loaded────────────▶ arbiter.loaded
 
-Every command is answered exactly once, by ``loaded`` or by ``failed``. Ticks never go back.
+Every command is answered exactly once, by ``loaded`` or by ``failed``. Its victim is gone for the
+arbiter from the decision on, whatever the answer: a card that refuses a load and so still holds the
+victim has to be told to evict it. Ticks never go back.
 """
 
 from __future__ import annotations

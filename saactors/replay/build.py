@@ -135,7 +135,9 @@ def _rule(options: ReplayOptions, scenario: Scenario, profile: CardProfile) -> R
         profile.load_host_ns,
     )
     name = options.rule or scenario.rule_name or "metric"
-    parameters = dict(scenario.rule_parameters) if name == scenario.rule_name else {}
+    parameters: dict[str, object] = {}
+    if scenario.rule_name in (None, name):
+        parameters.update(scenario.rule_parameters)
     parameters.update(options.rule_parameters)
     return make_rule(name, parameters, profile.slots_max, loads_outstanding_max(profile), cost)
 

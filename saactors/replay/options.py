@@ -47,7 +47,7 @@ class ReplayOptions:
     pace: str = "virtual"  # or real
     speed: float = 1.0
     profile: str | None = None  # None: the scenario's, or the default
-    rule: str = "metric"
+    rule: str | None = None  # None: the scenario's, or metric
     rule_parameters: Mapping[str, object] = field(default_factory=dict)
     verify: bool = False
     write_esp: str | Path | None = None

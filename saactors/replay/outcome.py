@@ -203,7 +203,7 @@ def _hottest(built: Replay) -> tuple[HotSa, ...]:
                 metric=float(metrics[sa]) if sa < len(metrics) else 0.0,
                 packets=int(counts[sa]["packets"]),
                 bytes=int(counts[sa]["bytes"]),
-                nic_packets=int(counts[sa]["nic_packets"]),
+                packets_nic=int(counts[sa]["nic_packets"]),
                 residency=Residency(system.rule.arbiter.residency(sa)).name.lower(),
                 loads=system.placement_news.loads_of[sa],
             )

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import trio
 
 from saactors.errors import SaactorsError
+from saactors.esp.key_table import write_key_table
 from saactors.observe.observer import Listener
 from saactors.replay.build import Replay, build_replay
 from saactors.replay.options import ReplayOptions
@@ -48,7 +49,10 @@ def replay(
         seed_scheduler(options.seed if scheduler_seed is None else scheduler_seed)
         began = time.monotonic()
         _run(built, stop_on_signal=stop_on_signal)
-        return result_of(built, time.monotonic() - began)
+        wall_s = time.monotonic() - began
+        if options.write_keys is not None:
+            write_key_table(options.write_keys, built.security.sas)
+        return result_of(built, wall_s)
 
 
 def _run(built: Replay, *, stop_on_signal: bool) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from saactors.actors.classifier import Classifier
 from saactors.errors import ParameterError
+from saactors.esp.key_table import UNSUPPORTED_SUITE, KeyTable, read_key_table
 from saactors.esp.keys import derive_keys
 from saactors.esp.suites import SUITE_NUMBERS
 from saactors.esp.window import ReplayWindows
+from saactors.model.packets import NO_SA
 from saactors.model.sa import KEY_BYTES_MAX, SA, SALT_BYTES, Mode, SaTable
 from saactors.model.selector import Action, Selector, Stream, selector_columns
 from saactors.replay.options import ReplayOptions, SaPer
@@ -21,7 +22,7 @@ from saactors.scenario.spd import spd_entries, templates
 from saactors.scenario.tables import GivenSa, Template
 from saactors.streams.associations import ASSOCIATION
 from saactors.streams.crypto import Crypto, Opening, Sealing
-from saactors.streams.inbound import KNOWN_SPI, InboundClassifier
+from saactors.streams.inbound import UNSUPPORTED, InboundClassifier
 from saactors.streams.outbound import OutboundClassifier
 from saactors.streams.sa_maker import SaMaker, SaTemplate, halves
 
@@ -67,9 +68,20 @@ def build_security(options: ReplayOptions) -> Security:
     real = options.crypto == "real"
     given = options.scenario.sas if options.scenario is not None else ()
     if options.direction == "in":
-        windows = ReplayWindows()
-        known = _inbound_sas(options, [sa for sa in given if sa.direction == "in"], sas, windows)
-        return Security(sas, InboundClassifier(known, sas), windows, None, real)
+        scenario = options.scenario
+        windows = ReplayWindows(scenario.replay_window) if scenario else ReplayWindows()
+        inbound = [sa for sa in given if sa.direction == "in"]
+        keys = read_key_table(options.keys) if options.keys is not None else None
+        if keys is None and not inbound:
+            expected = "--keys FILE, or [[sas]] with direction = 'in' in the scenario"
+            raise ParameterError("keys", "none", expected)
+        _add_given(sas, inbound, options.seed)
+        windows.grow(len(inbound))
+        for number, sa in enumerate(inbound):
+            if sa.first_sequence > 1:
+                windows.resume(number, sa.first_sequence - 1)
+        resolve = _InboundSas(inbound, keys, sas).resolve
+        return Security(sas, InboundClassifier(resolve, sas), windows, None, real)
     outbound = _outbound(options, given, sas)
     return Security(sas, outbound, None, outbound, real)
 
@@ -124,44 +136,43 @@ def _add_given(sas: SaTable, given: tuple[GivenSa, ...] | list[GivenSa], seed: i
         if sa.udp_encapsulation:
             record["source_port"] = sa.udp_encapsulation.source_port
             record["destination_port"] = sa.udp_encapsulation.destination_port
-        if sa.source is not None and sa.destination is not None:
-            record["outer_version"] = sa.source.version
-            record["source_high"], record["source_low"] = halves(sa.source)
-            record["destination_high"], record["destination_low"] = halves(sa.destination)
+        for end, address in (("source", sa.source), ("destination", sa.destination)):
+            if address is not None:
+                record["outer_version"] = address.version
+                record[f"{end}_high"], record[f"{end}_low"] = halves(address)
         if sa.key is not None:
             keys[number] = key_row(sa.key.get_secret_value())
     sas.add(records, keys)
 
 
-def _inbound_sas(
-    options: ReplayOptions, given: list[GivenSa], sas: SaTable, windows: ReplayWindows
-) -> npt.NDArray[np.void]:
-    """Add the SAs to open with; returns what is known of SPIs (record array of KNOWN_SPI)."""
-    _add_given(sas, given, options.seed)
-    known = []
-    for number, form in enumerate(given):
-        known.append((form.spi, form.destination, number))
-        if form.first_sequence > 1:
-            windows.resume(number, form.first_sequence - 1)
-    if options.keys is not None:
-        known += _add_key_table(options.keys, sas)
-    if not known:
-        raise ParameterError(
-            "keys", "none", "SAs to open with: --keys FILE or [[sas]] with direction = 'in'"
-        )
-    table = np.zeros(len(known), KNOWN_SPI)
-    for row, (spi, destination, sa) in zip(table, known, strict=True):
-        row["spi"], row["sa"] = spi, sa
-        row["any_destination"] = destination is None
-        if destination is not None:
-            row["destination_high"], row["destination_low"] = halves(destination)
-    return table
+class _InboundSas:
+    """Finds SAs by SPI and addresses: the scenario's first, then those of the key table.
 
+    A line of a key table may stand for many SAs (its addresses and SPI may be patterns), so its SAs
+    are added when their first packet comes.
+    """
 
-def _add_key_table(
-    path: str | Path, sas: SaTable
-) -> list[tuple[int, IPv4Address | IPv6Address | None, int]]:
-    raise ParameterError("keys", path, "nothing yet")
+    def __init__(self, given: list[GivenSa], keys: KeyTable | None, sas: SaTable) -> None:
+        self._keys = keys
+        self._sas = sas
+        self._given: dict[int, list[tuple[str | None, int]]] = {}
+        for number, sa in enumerate(given):
+            destination = None if sa.destination is None else str(sa.destination)
+            self._given.setdefault(sa.spi, []).append((destination, number))
+
+    def resolve(self, version: int, source: str, destination: str, spi: int) -> int:
+        """Index of the SA, UNSUPPORTED or NO_SA."""
+        for wanted, number in self._given.get(spi, []):
+            if wanted in (None, destination):
+                return number
+        if self._keys is None:
+            return NO_SA
+        entry = self._keys.find(version, source, destination, spi)
+        if entry is None:
+            return NO_SA
+        if entry.suite == UNSUPPORTED_SUITE:
+            return UNSUPPORTED
+        return self._sas.add(*entry.record(spi)).start
 
 
 def key_row(key_and_salt: bytes) -> npt.NDArray[np.uint8]:

@@ -60,7 +60,7 @@ def charts(result: RunResult) -> list[Chart]:
         metrics_chart(result, timeline, axis),
         waiting_chart(result, timeline, axis),
     ]
-    return [chart for chart in found if chart.traces]
+    return [chart for chart in found if chart is not None and chart.traces]
 
 
 def time_axis(timeline: Timeline) -> Axis:
@@ -104,10 +104,10 @@ def packets_chart(result: RunResult, timeline: Timeline, axis: Axis) -> Chart:
     )
 
 
-def cache_chart(result: RunResult, timeline: Timeline, axis: Axis) -> Chart:
-    """Residents against slots, above loads and evictions."""
-    if "residents" not in timeline.levels:
-        return _absent("cache")
+def cache_chart(result: RunResult, timeline: Timeline, axis: Axis) -> Chart | None:
+    """Residents against slots, above loads and evictions; None for a run without a card."""
+    if "residents" not in timeline.levels or not {"loads", "evictions"} <= timeline.sums.keys():
+        return None
     loads, evictions = timeline.sums["loads"], timeline.sums["evictions"]
     most = max(loads.max(), evictions.max(), 1.0)
     traces = [
@@ -160,6 +160,7 @@ def metrics_chart(result: RunResult, timeline: Timeline, axis: Axis) -> Chart:
         for rank, (sa, metric) in enumerate(timeline.metrics.items())
     ]
     lowest = timeline.levels.get("lowest_resident_metric")
+    caption = "The metrics of the SAs with the most packets, and the lowest one on the card."
     if traces and lowest is not None:
         ink: Trace = {"color": "var(--ink)", "width": 2.5, "shape": "hv"}
         traces.append(_step("lowest resident", lowest, axis, line=ink))
@@ -168,11 +169,14 @@ def metrics_chart(result: RunResult, timeline: Timeline, axis: Axis) -> Chart:
             dotted = ink | {"width": 1.5, "dash": "dot"}
             name = f"lowest + threshold {plain(threshold)}"
             traces.append(_step(name, lowest + threshold, axis, line=dotted))
+            caption = (
+                "An SA outside the card is loaded when its metric reaches the dotted line: the "
+                "lowest metric on the card plus the threshold."
+            )
     return Chart(
         "metrics",
         "Metric of the hottest SAs",
-        "An SA outside the card is loaded when its metric reaches the dotted line: the lowest "
-        "metric on the card plus the threshold.",
+        caption,
         f"The metrics of the {len(timeline.metrics)} SAs with the most packets.",
         traces,
         {"yaxis": {"title": {"text": "metric"}, "rangemode": "tozero"}},
@@ -202,10 +206,6 @@ def waiting_chart(result: RunResult, timeline: Timeline, axis: Axis) -> Chart:
         traces,
         {"yaxis": {"title": {"text": "time waiting"}, "tickformat": ".0%", "rangemode": "tozero"}},
     )
-
-
-def _absent(name: str) -> Chart:
-    return Chart(name, "", "", "", [], {})
 
 
 def _step(name: str, values: Values, axis: Axis, **style: object) -> Trace:

@@ -77,10 +77,10 @@ def _body(result: RunResult, plots: Sequence[Chart]) -> Iterable[str]:
 
 
 def _figures(result: RunResult) -> Iterable[str]:
-    """The result in figures, as a description list."""
+    """The result in four figures, as a description list."""
     host_time = result.host_time
-    saved_ns = host_time.saved_ns
-    share = saved_ns / host_time.all_software_ns if host_time.all_software_ns else 0.0
+    lost = host_time.saved_ns < 0
+    share = host_time.saved_ns / host_time.all_software_ns if host_time.all_software_ns else 0.0
     refused = f", {count(result.loads_refused)} refused" if result.loads_refused else ""
     figures = [
         (
@@ -89,26 +89,20 @@ def _figures(result: RunResult) -> Iterable[str]:
             f"of packets; {percent(result.bytes_offloaded)} of bytes",
         ),
         (
-            "Host time saved" if saved_ns >= 0 else "Host time lost",
-            duration(abs(saved_ns)),
+            "Host time lost" if lost else "Host time saved",
+            duration(abs(host_time.saved_ns)),
             f"{percent(share)} of {duration(host_time.all_software_ns)} all in software",
         ),
         ("Loads", count(result.loads), f"{count(result.evictions)} evictions{refused}"),
-        ("Packets", count(result.packets.entered), _fate(result)),
+        ("Packets", count(result.packets.entered), tables.fate(result)),
     ]
-    yield '<dl class="figures">'
+    yield f'<dl class="figures{" lost" if lost else ""}">'
     for name, value, note in figures:
-        bad = " bad" if saved_ns < 0 and name.startswith("Host") else ""
         yield (
-            f'<div><dt>{escape(name)}</dt><dd class="value{bad}">{escape(value)}</dd>'
+            f'<div><dt>{escape(name)}</dt><dd class="value">{escape(value)}</dd>'
             f'<dd class="note">{escape(note)}</dd></div>'
         )
     yield "</dl>"
-
-
-def _fate(result: RunResult) -> str:
-    dropped = f"{count(result.dropped)} dropped" if result.dropped else "none dropped"
-    return f"{count(result.packets.left)} out, {dropped}"
 
 
 def _split(result: RunResult) -> Iterable[str]:

@@ -88,7 +88,7 @@ class HotSa:
     metric: float
     packets: int
     bytes: int
-    nic_packets: int
+    packets_nic: int
     residency: str
     loads: int
 

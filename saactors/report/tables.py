@@ -50,7 +50,7 @@ def facts(result: RunResult) -> list[tuple[str, str]]:
         ("offloaded", offloaded(result)),
         ("host time", _host_time(host_time.total_ns, host_time.all_software_ns)),
         ("loads", ", ".join([count(result.loads), *evicted, *refused, *lost])),
-        ("packets", f"{count(packets.entered)} in, {count(packets.left)} out, {_drops(result)}"),
+        ("packets", f"{count(packets.entered)} in, {fate(result)}"),
     ]
     if result.verification.checked:
         lines.append(("verified", verification_line(result)))
@@ -61,6 +61,12 @@ def offloaded(result: RunResult) -> str:
     """The card's share."""
     packets, sizes = percent(result.packets_offloaded), percent(result.bytes_offloaded)
     return f"{packets} of packets, {sizes} of bytes"
+
+
+def fate(result: RunResult) -> str:
+    """What became of the packets that came."""
+    dropped = f"{count(result.dropped)} dropped" if result.dropped else "none dropped"
+    return f"{count(result.packets.left)} out, {dropped}"
 
 
 def title(result: RunResult) -> str:
@@ -190,7 +196,7 @@ def _hot(sa: HotSa) -> tuple[str, ...]:
         f"{sa.source} → {sa.destination}",
         count(sa.packets),
         sa.residency,
-        _share(sa.nic_packets, sa.packets),
+        _share(sa.packets_nic, sa.packets),
         f"{sa.metric:.1f}" if sa.metric < 10_000 else count(sa.metric),
         byte_size(sa.bytes),
         count(sa.loads),
@@ -211,10 +217,6 @@ def _host_time(total_ns: float, all_software_ns: float) -> str:
     verdict = f"{duration(saved_ns)} saved" if saved_ns >= 0 else f"{duration(-saved_ns)} LOST"
     share = f" ({percent(saved_ns / all_software_ns)})" if all_software_ns else ""
     return f"{duration(total_ns)}; all in software {duration(all_software_ns)}: {verdict}{share}"
-
-
-def _drops(result: RunResult) -> str:
-    return f"{count(result.dropped)} dropped" if result.dropped else "none dropped"
 
 
 def _share(part: int, whole: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from saactors.observe.series import LastSeries, SumSeries
 
 Values: TypeAlias = npt.NDArray[np.float64]
 
-HOTTEST_SHOWN = 10
+HOTTEST_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)

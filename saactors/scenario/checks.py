@@ -15,6 +15,9 @@ def cross_problems(scenario: Scenario) -> Iterator[Problem]:
     """Whatever is wrong with a scenario whose tables are right one by one."""
     for i, sa in enumerate(scenario.sas):
         yield from _given_sa(("sas", i), sa)
+        if sa.direction == "in" and sa.replay_window != scenario.replay_window:
+            expected = f"{scenario.replay_window} like the first inbound SA; one size serves a run"
+            yield wrong(("sas", i, "replay_window"), sa.replay_window, expected)
     yield from _sas_together(scenario.sas)
     given = {sa.name: sa for sa in scenario.sas}
     for i, policy in enumerate(scenario.policies):

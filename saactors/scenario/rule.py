@@ -6,19 +6,15 @@ the key it came from.
 
 from __future__ import annotations
 
-from typing import Final
-
 from saactors.errors import ParameterError
 from saactors.placement.table import RULES
-from saactors.scenario.tables import Scenario
+from saactors.scenario.tables import DEFAULT_RULE, Scenario
 from saactors.scenario.wording import Problem, closest, listed, unknown_key, wrong
-
-DEFAULT_RULE: Final = "metric"
 
 
 def rule_problems(scenario: Scenario) -> list[Problem]:
     """Whatever is wrong with ``[rule]``."""
-    name = scenario.rule.get("name", DEFAULT_RULE)
+    name: object = scenario.rule.get("name", DEFAULT_RULE)
     if not isinstance(name, str) or name not in RULES:
         hint = closest(name, RULES) if isinstance(name, str) else ""
         return [wrong(("rule", "name"), name, f"one of {listed(map(repr, RULES))}", hint)]

@@ -28,6 +28,7 @@ from saactors.scenario.values import (
     whole,
 )
 
+DEFAULT_RULE: Final = "metric"
 POLICIES_MAX: Final = 65_535  # stream tables number the SPD's entries in 16 bits
 
 ItemT = TypeVar("ItemT")
@@ -146,10 +147,16 @@ class Scenario(Table):
 
     @property
     def rule_name(self) -> str | None:
-        """The rule that the file names."""
-        return self.rule.get("name")
+        """The rule that the file names; parameters without a name are the metric rule's."""
+        name: str | None = self.rule.get("name", DEFAULT_RULE if self.rule else None)
+        return name
 
     @property
     def rule_parameters(self) -> dict[str, object]:
         """What the file gives the rule, for ``saactors.placement.table.make_rule``."""
         return {name: value for name, value in self.rule.items() if name != "name"}
+
+    @property
+    def replay_window(self) -> int:
+        """Packets in the replay windows of the run, which are all of one size."""
+        return next((sa.replay_window for sa in self.sas if sa.direction == "in"), WINDOW_PACKETS)

@@ -7,6 +7,7 @@ first, SPIs that nobody knows, and SPIs whose suite is not implemented.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -15,20 +16,29 @@ from numba import njit
 
 from saactors.model.burst import Burst
 from saactors.model.packets import NO_SA
-from saactors.model.sa import SaTable
+from saactors.model.sa import SaTable, grown
 from saactors.model.verdicts import Verdict
+from saactors.streams.sa_maker import address_of
 
 KNOWN_SPI: Final = np.dtype(
     [
+        ("source_high", "u8"),
+        ("source_low", "u8"),
         ("destination_high", "u8"),
         ("destination_low", "u8"),
         ("spi", "u4"),
-        ("sa", "i4"),  # UNSUPPORTED where the suite is not implemented
-        ("any_destination", "u1"),
+        ("sa", "i4"),  # or UNSUPPORTED, or NO_SA for a combination that nobody knows
     ],
     align=True,
 )
 UNSUPPORTED: Final = -2
+
+# Combinations of addresses and SPI that are remembered before all are asked for anew: a flood of
+# invented SPIs must not grow memory (law 9).
+REMEMBERED_MAX: Final = 1 << 18
+
+# (IP version, source, destination, SPI) → index of the SA, UNSUPPORTED or NO_SA.
+Resolver = Callable[[int, str, str, int], int]
 
 _ESP: Final = 50
 _UDP: Final = 17
@@ -52,20 +62,48 @@ _FRAGMENT: Final = int(Verdict.OUTER_FRAGMENT)
 class InboundClassifier:
     """Classifies bursts in place: writes ``sa``, ``order``, ``esp_offset`` and ``verdict``.
 
-    ``known`` is a record array of KNOWN_SPI; an entry for one destination goes before one for any.
+    ``resolve`` finds the SA of an SPI between two addresses, and may add it to ``sas``; it is asked
+    once per combination.
     """
 
-    def __init__(self, known: npt.NDArray[np.void], sas: SaTable) -> None:
+    def __init__(self, resolve: Resolver, sas: SaTable) -> None:
+        self._resolve = resolve
         self._sas = sas
-        self._known = np.sort(known, order=["spi", "any_destination"])
-        self._spis = np.ascontiguousarray(self._known["spi"])
-        self._orders = np.zeros(max(len(sas), 1), np.int64)
+        self._known = np.zeros(0, KNOWN_SPI)
+        self._spis = np.zeros(0, np.uint32)
+        self._orders = np.zeros(64, np.int64)
 
     def classify(self, burst: Burst) -> range:
-        """Classify a burst; no SA is ever made for an inbound packet, so the range is empty."""
-        _classify(burst.packets, burst.data, self._known, self._spis, self._orders)
+        """Classify a burst; returns the indices of the SAs that were added for it."""
+        first = len(self._sas)
+        start = 0
+        while True:
+            start = _classify(
+                burst.packets, burst.data, self._known, self._spis, self._orders, start
+            )
+            if start == len(burst.packets):
+                break
+            self._learn(burst, start)
         burst.sa_count = len(self._sas)
-        return range(0)
+        return range(first, burst.sa_count)
+
+    def _learn(self, burst: Burst, row: int) -> None:
+        """Find out about the combination that packet ``row`` is the first to have."""
+        packet = burst.packets[row]
+        entry = np.zeros(1, KNOWN_SPI)
+        for name in ("source_high", "source_low", "destination_high", "destination_low"):
+            entry[name] = packet[name]
+        source = address_of(int(packet["source_high"]), int(packet["source_low"]))
+        destination = address_of(int(packet["destination_high"]), int(packet["destination_low"]))
+        spi = int(_word(burst.data, packet["offset"] + packet["esp_offset"]))
+        entry["spi"] = spi
+        entry["sa"] = self._resolve(int(packet["ip_version"]), str(source), str(destination), spi)
+        if len(self._known) >= REMEMBERED_MAX:
+            self._known = self._known[:0]
+        place = int(np.searchsorted(self._known["spi"], np.uint32(spi)))
+        self._known = np.insert(self._known, place, entry)
+        self._spis = np.ascontiguousarray(self._known["spi"])
+        self._orders = grown(self._orders, len(self._sas))
 
 
 @njit(cache=True)
@@ -75,21 +113,27 @@ def _classify(
     known: npt.NDArray[np.void],
     spis: npt.NDArray[np.uint32],
     orders: npt.NDArray[np.int64],
-) -> None:
-    for row in range(len(packets)):
+    start: int,
+) -> int:
+    """Classify from row ``start`` on; returns the row that has to be learnt first, or the end."""
+    for row in range(start, len(packets)):
         packet = packets[row]
         packet.sa = NO_SA
         packet.order = -1
         if packet.verdict != _PASSED:
             continue
-        offset, packet.verdict = _esp_offset(packet, data)
-        if packet.verdict != _PASSED:
+        offset, verdict = _esp_offset(packet, data)
+        if verdict != _PASSED:
+            packet.verdict = verdict
             continue
         packet.esp_offset = offset
         if packet.captured_bytes < packet.length_bytes:
             packet.verdict = _CUT
             continue
-        sa = _sa_of(_word(data, packet.offset + offset), packet, known, spis)
+        place = _place_of(_word(data, packet.offset + offset), packet, known, spis)
+        if place == len(known):
+            return row
+        sa = known[place].sa
         if sa == NO_SA:
             packet.verdict = _UNKNOWN_SPI
         elif sa == UNSUPPORTED:
@@ -98,6 +142,7 @@ def _classify(
             packet.sa = sa
             packet.order = orders[sa]
             orders[sa] += 1
+    return len(packets)
 
 
 @njit(cache=True)
@@ -129,19 +174,22 @@ def _esp_offset(packet: np.record, data: npt.NDArray[np.uint8]) -> tuple[int, in
 
 
 @njit(cache=True)
-def _sa_of(
+def _place_of(
     spi: int, packet: np.record, known: npt.NDArray[np.void], spis: npt.NDArray[np.uint32]
 ) -> int:
-    place = np.searchsorted(spis, np.uint32(spi))
+    """Where the packet's combination stands among the known ones, or their number."""
+    place = int(np.searchsorted(spis, np.uint32(spi)))
     while place < len(known) and known[place].spi == spi:
         candidate = known[place]
-        if candidate.any_destination or (
+        if (
             candidate.destination_low == packet.destination_low
             and candidate.destination_high == packet.destination_high
+            and candidate.source_low == packet.source_low
+            and candidate.source_high == packet.source_high
         ):
-            return int(candidate.sa)
+            return place
         place += 1
-    return NO_SA
+    return len(known)
 
 
 @njit(cache=True)

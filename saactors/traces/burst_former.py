@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import ParameterError
-from saactors.placement.compiled import compiled
+from saactors.model.compiled import compiled
 
 BURST_WAIT_NS: Final = 50_000
 """Default wait: 20 000 interrupts a second, with which Linux's ixgbe driver (Intel 82599) starts a

@@ -23,9 +23,9 @@ from typing import Final
 
 import numpy as np
 
+from saactors.model.compiled import compiled
 from saactors.model.packets import NO_SA
 from saactors.model.verdicts import Verdict
-from saactors.placement.compiled import compiled
 from saactors.traces import links
 from saactors.traces.octets import Octets, network_u16, network_u32, network_u64, octet
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from saactors.placement.compiled import compiled
+from saactors.model.compiled import compiled
 from saactors.traces.octets import Octets, network_u16, network_u32, ordered_u32
 
 NULL: Final = 0

@@ -6,12 +6,14 @@ float of an int64 and a uint64 that meet. No function checks bounds; the caller 
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
-from saactors.placement.compiled import compiled
+from saactors.model.compiled import compiled
 
-Octets = npt.NDArray[np.uint8]
+Octets: TypeAlias = npt.NDArray[np.uint8]
 
 
 @compiled

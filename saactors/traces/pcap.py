@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import CaptureError
-from saactors.placement.compiled import compiled
+from saactors.model.compiled import compiled
 from saactors.traces import links
 from saactors.traces.decode import fill_packet
 from saactors.traces.octets import Octets, ordered_u32

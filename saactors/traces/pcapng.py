@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import CaptureError
+from saactors.model.compiled import compiled
 from saactors.model.packets import PACKET
 from saactors.model.sa import grown
-from saactors.placement.compiled import compiled
 from saactors.traces import links
 from saactors.traces.decode import fill_packet
 from saactors.traces.octets import Octets, ordered_u16, ordered_u32
@@ -124,7 +124,7 @@ class Pcapng:
         if is_section:
             if at + SECTION_HEADER_BYTES_MIN > end:
                 return 0, MORE
-            big_endian, body_bytes_min = data[at + 8] == 0x1A, SECTION_HEADER_BYTES_MIN
+            big_endian, body_bytes_min = bool(data[at + 8] == 0x1A), SECTION_HEADER_BYTES_MIN
             if ordered_u32(data, at + 8, big_endian) != BYTE_ORDER_MAGIC:
                 return 0, DAMAGED
         block_bytes = ordered_u32(data, at + 4, big_endian)

@@ -96,6 +96,13 @@ class CaptureReader:
         return tuple(self._format.link_types)
 
     @property
+    def share_read(self) -> float | None:
+        """How much of the file has been read, 0 to 1; None where its size is not known."""
+        if self._window.size_bytes is None:
+            return None
+        return min(self._position / max(self._window.size_bytes, 1), 1.0)
+
+    @property
     def first_time_epoch_ns(self) -> int:
         """Nanoseconds since 1970 of the first packet."""
         return int(self._clock[0]["first_epoch_ns"])

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import ParameterError
+from saactors.model.compiled import compiled
 from saactors.model.verdicts import Verdict
-from saactors.placement.compiled import compiled
 from saactors.traces.burst_former import BurstFormer, next_burst
 
 RING_PACKETS: Final = 512

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from saactors.placement.compiled import compiled
+from saactors.model.compiled import compiled
 from saactors.traces.octets import Octets
 
 # Some 11 000 packets of 700 bytes: enough that what a chunk costs in Python does not show, and a

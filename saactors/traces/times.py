@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from saactors.placement.compiled import compiled
+from saactors.model.compiled import compiled
 
 SECOND_NS: Final = 1_000_000_000
 
@@ -51,8 +51,11 @@ def ticks_of(resolution: int, offset_s: int) -> tuple[int, int, int, int]:
     exponent = resolution & 0x7F
     if resolution & 0x80:
         return 1, 1, exponent, offset_s
-    # 64 bits of ticks finer than 10⁻²⁸ s span less than a nanosecond: no clock counts them.
-    return 10 ** max(9 - exponent, 0), 10 ** min(max(exponent - 9, 0), 19), DECIMAL, offset_s
+    if exponent <= 9:
+        return 10 ** (9 - exponent), 1, DECIMAL, offset_s
+    if exponent <= 28:
+        return 1, 10 ** (exponent - 9), DECIMAL, offset_s
+    return 0, 1, DECIMAL, offset_s  # 2⁶⁴ such ticks are less than a nanosecond
 
 
 @compiled

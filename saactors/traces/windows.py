@@ -37,6 +37,7 @@ class Window(Protocol):
 
     data: Octets
     base: int
+    size_bytes: int | None  # of the whole capture; None while that is not known
     failure: str  # why reading failed before the end, otherwise empty
 
     def reach(self, position: int) -> None:
@@ -65,6 +66,7 @@ class MappedFile:
         )
         self._mapping.madvise(mmap.MADV_SEQUENTIAL)
         self._released_bytes = 0
+        self.size_bytes: int | None = size_bytes
         self.data: Octets = np.frombuffer(self._mapping, np.uint8)
         self.base = 0
         self.failure = ""
@@ -96,6 +98,7 @@ class Blocks:
         self._stream = stream
         self._owned = owned
         self._ended = False
+        self.size_bytes: int | None = None
         self.data: Octets = np.frombuffer(bytearray(begun), np.uint8)
         self.base = 0
         self.failure = ""
@@ -178,8 +181,10 @@ def mapped(file: io.BufferedIOBase) -> MappedFile | None:
         return None
     if os.pread(file.fileno(), len(GZIP_MAGIC), 0) == GZIP_MAGIC:
         return None
-    with suppress(OSError, ValueError), file:  # a file system or a limit that forbids mapping
-        return MappedFile(file, status.st_size)
+    with suppress(OSError, ValueError):  # a file system or a limit that forbids mapping
+        window = MappedFile(file, status.st_size)
+        file.close()
+        return window
     return None
 
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import OutputError
-from saactors.placement.compiled import compiled
+from saactors.model.compiled import compiled
 from saactors.traces import links
 from saactors.traces.octets import Octets
 from saactors.traces.pcap import HEADER_BYTES, MAGIC_NS, RECORD_HEADER_BYTES
 from saactors.traces.scan import PACKET_BYTES_MAX
 from saactors.traces.times import SECOND_NS
 
-Link = Literal["raw", "ethernet"]
+Link: TypeAlias = Literal["raw", "ethernet"]
 
 LINK_TYPES: Final = MappingProxyType({"raw": links.RAW, "ethernet": links.ETHERNET})
 

@@ -99,6 +99,7 @@ class CardHistory(RuleBasedStateMachine):
         """Time passes."""
         self.now_ns = now_ns = self.now_ns + pause_ns
         self.call(lambda card: card.handle_time(now_ns))
+        self.collect()
 
     @rule()
     def wait_for_the_deadline(self) -> None:
@@ -112,6 +113,7 @@ class CardHistory(RuleBasedStateMachine):
     def load(self, handle: int, victim: int | None) -> None:
         """A load finds its handle ABSENT, its victim RESIDENT and room, or is refused."""
         now_ns = self.now_ns
+        self.collect()
         before = [self.card.residency(each) for each in range(HANDLES_MAX)]
         ticket = self.call(lambda card: card.load(handle, victim, now_ns))
         if not ticket.accepted:
@@ -220,7 +222,6 @@ class CardHistory(RuleBasedStateMachine):
         assert self.card.engine_room_ns(now_ns) == now_ns
 
     @invariant()
-    @precondition(lambda self: hasattr(self, "card"))
     def collect(self) -> None:
         """Reports come in the order of time, one for each command and as promised."""
         now_ns = self.now_ns
@@ -245,7 +246,6 @@ class CardHistory(RuleBasedStateMachine):
                 }
 
     @invariant()
-    @precondition(lambda self: hasattr(self, "card"))
     def slots_are_slots(self) -> None:
         """Law 4, counted from the states themselves."""
         states = Counter(self.card.residency(handle) for handle in range(HANDLES_MAX))
@@ -258,7 +258,6 @@ class CardHistory(RuleBasedStateMachine):
         assert self.card.slots_free == self.profile.slots_max - held
 
     @invariant()
-    @precondition(lambda self: hasattr(self, "card"))
     def nothing_is_lost_from_the_counts(self) -> None:
         """Every command accepted is loaded, lost, evicted or under way."""
         statistics = self.card.statistics()
@@ -275,7 +274,6 @@ class CardHistory(RuleBasedStateMachine):
         assert self.card.engine_queue_packets(self.now_ns) <= self.profile.engine_queue_packets_max
 
     @invariant()
-    @precondition(lambda self: hasattr(self, "card"))
     def every_submission_is_done_or_caught_by_a_reset(self) -> None:
         """Law 5: no packet is both done and redone, and none is neither in the end."""
         for submission in self.submissions:

@@ -23,6 +23,8 @@ from saactors.observe.event_log import (
 )
 from saactors.observe.events import EVENTS, FIELDS, Event, Loaded, PacketsDropped, RuleChanged
 
+LOADED = list(EVENTS).index("loaded")
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -167,6 +169,29 @@ def test_a_field_that_the_file_lacks_takes_its_default(path: Path) -> None:
     log = [[MAGIC, FORMAT_VERSION, "0.0.1", kinds], [0, 5, "ike", 2]]
     path.write_bytes(b"".join(map(msgpack.packb, log)))
     assert list(read_event_log(path)) == [PacketsDropped(5, "ike", 2, sa=None)]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        [LOADED, "5", 3, 70],
+        [LOADED, 5, 3],
+        [99, 5],
+        [],
+        7,
+        ["loaded", 5, 3, 70],
+        [LOADED, 5, [3], 70],
+    ],
+    ids=["text for a time", "too short", "no such kind", "empty", "no array", "name", "nested"],
+)
+def test_a_frame_that_is_no_event_is_damage(path: Path, log: bytes, frame: object) -> None:
+    """The events before it are read; the error says where reading stopped."""
+    path.write_bytes(log + msgpack.packb(frame))
+    events = read_event_log(path)
+    for _ in EVENTS:
+        next(events)
+    with pytest.raises(EventLogError, match="damaged before byte"):
+        next(events)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -167,7 +167,7 @@ class SlotsAgainstSorting(RuleBasedStateMachine):
 
 TestSlotsAgainstSorting = SlotsAgainstSorting.TestCase
 TestSlotsAgainstSorting.settings = hypothesis_settings(
-    max_examples=60, stateful_step_count=30, deadline=None
+    max_examples=150, stateful_step_count=30, deadline=None
 )
 
 
@@ -205,6 +205,28 @@ def test_order_outlives_more_ticks_than_a_double_has_exponents() -> None:
         advance(residents, settings, tick)
     refresh(residents, 0, 1.0)
     assert find_lowest(residents, settings) == 0.0
+    assert residents.slots[0]["sa"] == 1
+
+
+def test_making_keys_afresh_makes_the_order_afresh() -> None:
+    """SA 0 has become the highest, which nobody had to know until 600 ticks had passed."""
+    residents, settings = slots_with([1.0, 2.0, 3.0], "factor:0.5")
+    refresh(residents, 0, 50.0)
+    advance(residents, settings, 600)
+    assert find_lowest(residents, settings) == 2.0 * 0.5**600
+    assert residents.slots[0]["sa"] == 1
+
+
+def test_an_sa_that_is_loading_stays_out_of_the_order() -> None:
+    """However little it has earned: it is no resident yet."""
+    residents, settings = slots_with([10.0, 20.0, 30.0], "factor:0.5")
+    residents = residents._replace(
+        residency=np.append(residents.residency, np.uint8(0)),
+        place=np.append(residents.place, np.int32(0)),
+    )
+    begin_load(residents, 3, 12.0, 0)
+    refresh(residents, 3, 0.5)
+    assert find_lowest(residents, settings) == 20.0
     assert residents.slots[0]["sa"] == 1
 
 

@@ -157,7 +157,7 @@ def result() -> RunResult:
                 metric=float(toy.metric[sa]),
                 packets=int(toy.counters.of(SAS)[sa]["packets"]),
                 bytes=int(toy.counters.of(SAS)[sa]["bytes"]),
-                nic_packets=int(toy.counters.of(SAS)[sa]["nic_packets"]),
+                packets_nic=int(toy.counters.of(SAS)[sa]["nic_packets"]),
                 residency="resident" if sa in toy.residents else "absent",
                 loads=toy.loads[sa],
             )

@@ -106,10 +106,14 @@ def test_a_key_has_its_suites_length_with_salt(
 ) -> None:
     """Key and salt in one (RFC 4106 §8.1, RFC 7634 §3): a key without its salt is too short."""
     assert load(sa(suite=suite, key="0x" + "5a" * needed, key_from_seed=None)).sas[0].key
-    assert refusal(sa(suite=suite, key="0x" + "5a" * key_bytes, key_from_seed=None)) == (
-        "sas[0].key",
-        f"found {key_bytes} bytes, expected {key_bytes} bytes of key and 4 of salt for {suite}",
-    )
+    for wrong_bytes in (key_bytes, needed + 1):
+        assert refusal(sa(suite=suite, key="0x" + "5a" * wrong_bytes, key_from_seed=None)) == (
+            "sas[0].key",
+            (
+                f"found {wrong_bytes} bytes, expected {key_bytes} bytes of key and 4 of salt for"
+                f" {suite}"
+            ),
+        )
 
 
 def test_a_key_comes_from_one_place(refusal: Refusal) -> None:
@@ -171,6 +175,18 @@ def test_only_inbound_sas_have_a_replay_window(refusal: Refusal, load: Load) -> 
         "an outbound SA has no replay window; leave it out or set direction = 'in'",
     )
     assert load(sa(replay_window=64, direction="in")).sas[0].replay_window == 64
+
+
+def test_replay_windows_are_of_one_size(refusal: Refusal, load: Load) -> None:
+    """A run keeps its windows in one array; the first inbound SA says how wide it is."""
+    first = sa("one", direction="in", replay_window=64)
+    assert refusal(first + sa("two", direction="in", spi=4097)) == (
+        "sas[1].replay_window",
+        "found 128, expected 64 like the first inbound SA; one size serves a run",
+    )
+    alike = sa("out", spi=4098) + first + sa("two", direction="in", spi=4097, replay_window=64)
+    assert load(alike).replay_window == 64
+    assert load(sa()).replay_window == 128
 
 
 def test_a_policy_is_about_one_family(refusal: Refusal) -> None:

@@ -100,6 +100,12 @@ def test_a_rule_has_a_name_and_parameters(load: Load) -> None:
     assert scenario.rule_parameters == {"decay": "amount:2", "threshold": 5}
 
 
+def test_parameters_without_a_name_are_the_metric_rules(load: Load) -> None:
+    """Which is the rule that the command takes by default; no table leaves the choice open."""
+    assert load("[rule]\ninitial = 3\n").rule_name == "metric"
+    assert load("").rule_name is None
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_can_be_named(load: Load, name: str) -> None:
     """The names are those of the table of rules."""

@@ -83,6 +83,15 @@ def test_policies_and_sas_are_read_as_what_they_mean(load: Load) -> None:
     assert (sa.first_sequence, sa.replay_window, sa.extended_sequence) == (1, 128, False)
 
 
+def test_any_is_what_a_selector_is_without_a_word(load: Load) -> None:
+    """Written or left out, it matches everything."""
+    said = "source = 'any'\ndestination = 'any'\nprotocol = 'any'\n"
+    said += "source_ports = 'any'\ndestination_ports = 'any'\n"
+    policies = load(f"[[policies]]\naction = 'bypass'\n{said}[[policies]]\naction = 'bypass'\n")
+    assert policies.policies[0] == policies.policies[1]
+    assert policies.policies[0].source_ports == (0, 65535)
+
+
 def test_udp_encapsulation_is_a_switch_or_a_table(load: Load) -> None:
     """``true`` means port 4500 at both ends (RFC 3948 §2.1), ``false`` means none."""
     sas = "".join(

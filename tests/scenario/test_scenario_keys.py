@@ -213,6 +213,29 @@ def test_an_sa_key_with_an_unfit_value(refusal: Refusal, line: str, problem: str
     assert refusal(rest + line) == (f"sas[0].{key}", problem)
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("'0x'", "text of 2 characters"),
+        ("'AABB'", "text of 4 characters"),
+        ("5", "a number of 3 bits"),
+        ("1.5", "a number"),
+        ("true", "true or false"),
+        ("[5]", "an array of 1"),
+        ("{ hex = '0x' }", "a table"),
+        ("07:32:00", "a date or time"),
+    ],
+)
+def test_what_stands_where_a_key_belongs_is_never_shown(
+    refusal: Refusal, value: str, found: str
+) -> None:
+    """Only its kind and size: even a short value may be the beginning of a key (law 10)."""
+    expected = "expected '0x…': the key and then 4 bytes of salt in hexadecimal"
+    where, problem = refusal(SA.replace("key_from_seed = true", f"key = {value}"))
+    assert where == "sas[0].key"
+    assert problem.startswith(f"found {found}, {expected}")
+
+
 @pytest.mark.parametrize("port", ["source_port", "destination_port"])
 def test_udp_ports_are_between_1_and_65535(refusal: Refusal, port: str) -> None:
     """A nested table's key has the whole way in its name."""

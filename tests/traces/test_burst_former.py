@@ -85,7 +85,7 @@ def test_bursts_partition_the_packets_in_order_and_within_both_bounds(
 
 
 def test_the_default_wait_is_that_of_20_000_interrupts_a_second() -> None:
-    """ixgbe's IXGBE_20K_ITR."""
+    """The rate that ixgbe calls IXGBE_20K_ITR."""
     assert BURST_WAIT_NS * 20_000 == 1_000_000_000
 
 

@@ -293,6 +293,7 @@ def test_a_header_chain_that_leaves_the_packet_is_malformed_and_one_that_is_cut_
                 (0, whole[:60], len(whole)),  # the capture ends inside the chain
                 (0, runs_out),  # the packet ends inside the chain
                 (0, runs_out + bytes(60)),  # the same with padding behind it
+                (0, runs_out + bytes(60), 500),  # and a snap length that cut only the padding
                 (0, whole[:60]),  # neither: the packet is shorter than it says
             ]
         )
@@ -300,6 +301,7 @@ def test_a_header_chain_that_leaves_the_packet_is_malformed_and_one_that_is_cut_
     assert packets["verdict"].tolist() == [
         Verdict.PASSED,
         Verdict.CUT_BY_SNAP_LENGTH,
+        Verdict.MALFORMED_IP,
         Verdict.MALFORMED_IP,
         Verdict.MALFORMED_IP,
         Verdict.MALFORMED_IP,

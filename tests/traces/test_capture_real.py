@@ -60,12 +60,12 @@ def expected_rows(path: Path) -> list[tuple[int, ...] | None]:
 
 
 def exact_ns(seconds: Any, nanoseconds: bool) -> int:
-    """dpkt's Decimal (ns files) or float (µs files, which a float resolves) as nanoseconds."""
+    """Decimal (ns files) or float (µs files, which a float resolves) to nanoseconds."""
     return int(seconds * 10**9) if nanoseconds else round(float(seconds) * 1e6) * 1000
 
 
 def expected_row(time_ns: int, frame: bytes, link_type: int) -> tuple[int, ...] | None:
-    """dpkt's view of one frame."""
+    """The view that dpkt has of one frame."""
     try:
         start, ip = ip_packet(frame, link_type)
     except dpkt.UnpackError:
@@ -78,7 +78,12 @@ def expected_row(time_ns: int, frame: bytes, link_type: int) -> tuple[int, ...] 
     elif isinstance(ip, dpkt.ip6.IP6):
         source, destination = ip.src, ip.dst
         version, length, protocol = 6, 40 + ip.plen, getattr(ip, "p", ip.nxt)
-        header = 40 + sum(each.length for each in ip.all_extension_headers)
+        walked = [
+            each
+            for each in ip.all_extension_headers
+            if not isinstance(each, dpkt.ip6.IP6ESPHeader)  # for us an upper layer (RFC 4303)
+        ]
+        header = 40 + sum(each.length for each in walked)
         later = fragment = False  # there is no IPv6 fragment in these captures
     else:
         return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import itertools
+import mmap
 import os
 import resource
 import shutil
@@ -129,6 +131,23 @@ def test_every_source_gives_the_chunks_of_the_plain_file(
     assert all(same_packets(one, two) for one, two in zip(expected, found, strict=True))
 
 
+def test_a_file_that_cannot_be_mapped_is_read_in_blocks(
+    tmp_path: Path, long_capture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems do not map files; a limit on address space forbids it as well."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENODEV, "No such device")
+
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(long_capture)
+    expected = chunks_of(path)
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    found = chunks_of(path)
+    assert found[0].data is not found[1].data
+    assert all(same_packets(one, two) for one, two in zip(expected, found, strict=True))
+
+
 def test_a_chunk_holds_no_more_packets_than_asked_for(
     tmp_path: Path, build: SimpleNamespace
 ) -> None:
@@ -208,8 +227,8 @@ Refused = Callable[[Path], str]
         (b"\xa1", "not a capture: begins with a1"),
         (b"\xa1\xb2\xc3\xd4" + bytes(9), "cut off inside its header: 13 bytes found, 24 expected"),
         (b"\n\r\r\n" + bytes(30), "its section header is cut off, damaged or of a version other"),
-        (gzip.compress(b""), "empty; expected a pcap or pcapng file"),
-        (gzip.compress(b"GIF89a"), "not a capture: begins with 47 49 46 38"),
+        (gzip.compress(b"", mtime=0), "empty; expected a pcap or pcapng file"),
+        (gzip.compress(b"GIF89a", mtime=0), "not a capture: begins with 47 49 46 38"),
         (b"\x1f\x8b", "cannot be read: Compressed file ended before"),
         (b"\x1f\x8b\x07 no such method", "cannot be read: Unknown compression method"),
     ],
@@ -241,6 +260,12 @@ def test_a_path_that_cannot_be_opened_gives_one_clear_line(
     """Whatever the operating system says comes with the path, as a user's error."""
     with pytest.raises(CaptureError, match=f"cannot be opened: {problem}"):
         open_capture(tmp_path / name)
+
+
+def test_a_file_that_opens_but_does_not_read_gives_one_clear_line() -> None:
+    """Address 0 of our own memory is not there to be read (proc(5))."""
+    with pytest.raises(CaptureError, match="/proc/self/mem: cannot be read: Input/output error"):
+        open_capture("/proc/self/mem")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -1,0 +1,93 @@
+"""Published test vectors, at packet level: whole ESP packets through the opener.
+
+AES-GCM: D. McGrew, "Test Cases for the Use of GCM and GMAC in IPsec ESP", draft-mcgrew-gcm-test-01
+§4, all fourteen that use RFC 4106 (RFC 4106 itself has none). ChaCha20-Poly1305: RFC 7634 appendix
+A. Both give key, salt, IV, associated data and plaintext with trailer; IVs are not sequence
+numbers, so that sealing, which makes its own, is tested by opening what it made.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+
+from saactors.esp.suites import SUITES
+from saactors.model.sa import Mode
+from saactors.model.verdicts import Verdict
+
+GCM = json.loads((Path(__file__).parent / "vectors" / "draft_mcgrew_gcm_test_01.json").read_text())
+BY_KEY_BYTES = {16: "aes-gcm-128", 24: "aes-gcm-192", 32: "aes-gcm-256"}
+
+
+@pytest.mark.parametrize("vector", GCM, ids=range(1, len(GCM) + 1))
+def test_the_gcm_vectors_open(esp: Any, vector: dict[str, str]) -> None:
+    """Key, salt, IV, 32-bit and extended sequence numbers, trailer: what is inside comes out.
+
+    The vectors' trailers name other protocols than IP in IP, so the SA is in transport mode.
+    """
+    key, salt = bytes.fromhex(vector["key"]), bytes.fromhex(vector["salt"])
+    associated, plain = bytes.fromhex(vector["aad"]), bytes.fromhex(vector["plaintext"])
+    cipher = bytes.fromhex(vector["ciphertext"])
+    extended = len(associated) == 12
+    sequence = int.from_bytes(associated[4:])
+    sas = esp.table(
+        esp.Form(
+            BY_KEY_BYTES[len(key)],
+            Mode.TRANSPORT,
+            extended=extended,
+            spi=struct.unpack_from("!I", associated)[0],
+            key=key + salt,
+        )
+    )
+    wire = associated[:4] + associated[-4:] + bytes.fromhex(vector["iv"]) + cipher
+    pad_length, next_header = plain[-2:]
+    outcome = esp.open(sas, [esp.ipv4(wire, protocol=50)], [sequence])
+    assert outcome == [esp.ipv4(plain[: -2 - pad_length], protocol=next_header)]
+
+
+def test_the_packet_of_rfc_7634_opens(esp: Any) -> None:
+    """Appendix A: tunnel mode from 203.0.113.153 to 203.0.113.5, an ICMP echo inside."""
+    key = bytes(range(0x80, 0xA0)) + bytes.fromhex("a0a1a2a3")
+    inner = bytes.fromhex(
+        "45000054a6f200004001e778c6336405c000020508005b7a3a080000553bec1000073627"
+        "08090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b"
+        "2c2d2e2f3031323334353637"
+    )
+    wire = bytes.fromhex(
+        "0102030400000005101112131415161724039428b97f417e3c13753a4f05087b67c352e6"
+        "a7fab1b982d466ef407ae5c614ee8099d52844eb61aa95dfab4c02f72aa71e7c4c4f64c9"
+        "befe2facc638e8f3cbec163fac469b502773f6fb94e664da9165b82829f641e0"
+        "76aaa8266b7fb0f7b11b369907e1ad43"
+    )
+    ends = ("203.0.113.153", "203.0.113.5")
+    sas = esp.table(esp.Form("chacha20-poly1305", outer=ends, spi=0x01020304, key=key))
+    packet = esp.ipv4(wire, protocol=50, ends=ends)
+    assert esp.open(sas, [packet]) == [inner]
+    broken = packet[:-1] + bytes([packet[-1] ^ 1])
+    assert esp.open(sas, [broken]) == [Verdict.ICV_FAILED]
+    (ours,) = esp.seal(sas, [inner], [5])
+    assert len(ours) == len(packet), "140 bytes, as in the RFC"
+    assert ours[20:28] == packet[20:28], "SPI and sequence number"
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+@pytest.mark.parametrize("sequence", [5, 2**32 + 5])
+def test_sealing_is_what_the_rfcs_spell_out(esp: Any, suite: Any, sequence: int) -> None:
+    """RFC 4106 §4 and §5, RFC 7634 §2: nonce = salt and IV, associated data = SPI and number."""
+    key, salt = bytes(range(suite.key_bytes)), b"salt"
+    extended = sequence >= 2**32
+    sas = esp.table(esp.Form(suite.name, key=key + salt, extended=extended))
+    packet = esp.ipv4(b"seventeen bytes!!")
+    (sealed,) = esp.seal(sas, [packet], [sequence])
+    iv = sequence.to_bytes(8)
+    spi = struct.pack("!I", 0x1001)
+    associated = spi + (iv if extended else iv[4:])
+    plain = packet + bytes([1, 1, 4])
+    primitive = ChaCha20Poly1305 if suite.name.startswith("chacha") else AESGCM
+    cipher = primitive(key).encrypt(salt + iv, plain, associated)
+    assert sealed[20:] == spi + iv[4:] + iv + cipher
