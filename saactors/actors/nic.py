@@ -84,12 +84,12 @@ async def run_nic(
         await clock.sleep_until_ns(card.engine_room_ns(clock.now_ns()))
         sas, lengths = card_columns(share)
         submission = card.submit(sas, lengths, clock.now_ns())
-        flipped = share.rows[submission.flipped_rows]
         if len(submission.refused_rows):
             refused = Share(share.burst, share.rows[submission.refused_rows])
             share = Share(share.burst, np.delete(share.rows, submission.refused_rows))
             await returned.send(refused)
         if submission.accepted:
+            flipped = share.rows[submission.flipped_rows]
             queue.send_nowait((submission, share, flipped))
 
     with egress, returned:

@@ -115,7 +115,7 @@ def lay_out(
         write_words(strips[live], head, esp, keys[sa], signed(packet["sequence"] >> _HALF))
 
         used[sa] = 1
-        extended += record["extended_sequence"]
+        extended += signed(record["extended_sequence"])
         checksums += record["source_port"] != 0 and head[0] >> 4 == 6
         same_head = head_bytes if live == 0 or head_bytes == same_head else 0
         head_at += head_bytes

@@ -91,12 +91,13 @@ def copy_bytes(target: Bytes, source: Bytes) -> None:
 
 @compiled
 def words_sum(data: Bytes, start: int, end: int) -> int:
-    """Sum of the big-endian 16-bit words of ``data[start:end]``, an odd last byte padded by 0."""
+    """Sum of the big-endian 16-bit words of ``data[start:end]``, an even number of bytes.
+
+    IP headers are that, and so is all that ESP is padded to (RFC 4303 §2.4).
+    """
     total = 0
-    for at in range(start, end - 1, 2):
+    for at in range(start, end, 2):
         total += read_u16(data, at)
-    if (end - start) & 1:
-        total += signed(data[end - 1]) << 8
     return total
 
 

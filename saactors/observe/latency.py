@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from saactors.model.compiled import compiled
 
 _OCTAVE_BITS: Final = 7
 _OCTAVE: Final = 1 << _OCTAVE_BITS
@@ -42,6 +43,17 @@ class LatencyHistogram:
     def record(self, values_ns: npt.NDArray[np.int64]) -> None:
         """Count latencies: a contiguous int64 array, none of them negative."""
         _record(values_ns, self._counts, self._extremes_ns)
+        assert self._extremes_ns[0] >= 0, "a packet left before it came"
+
+    def record_since(
+        self,
+        packets: npt.NDArray[np.void],
+        rows: npt.NDArray[np.int32],
+        places: npt.NDArray[np.int32],
+        now_ns: int,
+    ) -> None:
+        """Count how long these packets took until now: places in rows of a burst's ``packets``."""
+        _record_since(packets, rows, places, now_ns, self._counts, self._extremes_ns)
         assert self._extremes_ns[0] >= 0, "a packet left before it came"
 
     def merge(self, other: LatencyHistogram) -> None:
@@ -72,25 +84,45 @@ class LatencyHistogram:
         return Percentiles(p50_ns, p99_ns, p999_ns)
 
 
-@njit(cache=True)
+@compiled
 def _record(
     values_ns: npt.NDArray[np.int64],
     counts: npt.NDArray[np.int64],
     extremes_ns: npt.NDArray[np.int64],
 ) -> None:
     for value in values_ns:
-        extremes_ns[0] = min(extremes_ns[0], value)
-        extremes_ns[1] = max(extremes_ns[1], value)
-        shift = 0
-        mantissa = max(value, 0)
-        while mantissa >= 2 * _OCTAVE:
-            mantissa >>= 1
-            shift += 1
-        counts[shift * _OCTAVE + mantissa] += 1
+        _record_one(value, counts, extremes_ns)
+
+
+@compiled
+def _record_since(
+    packets: npt.NDArray[np.void],
+    rows: npt.NDArray[np.int32],
+    places: npt.NDArray[np.int32],
+    now_ns: int,
+    counts: npt.NDArray[np.int64],
+    extremes_ns: npt.NDArray[np.int64],
+) -> None:
+    for place in places:
+        _record_one(now_ns - packets[rows[place]].time_ns, counts, extremes_ns)
+
+
+@compiled
+def _record_one(
+    value: int, counts: npt.NDArray[np.int64], extremes_ns: npt.NDArray[np.int64]
+) -> None:
+    extremes_ns[0] = min(extremes_ns[0], value)
+    extremes_ns[1] = max(extremes_ns[1], value)
+    shift = 0
+    mantissa = max(value, 0)
+    while mantissa >= 2 * _OCTAVE:
+        mantissa >>= 1
+        shift += 1
+    counts[shift * _OCTAVE + mantissa] += 1
 
 
 def _middle_ns(bucket: int) -> int:
-    """The inverse of ``_record``'s last line, for the middle of the bucket."""
+    """The inverse of ``_record_one``'s last line, for the middle of the bucket."""
     shift = max(bucket // _OCTAVE - 1, 0)
     mantissa = bucket - shift * _OCTAVE
     return (mantissa << shift) + ((1 << shift) >> 1)

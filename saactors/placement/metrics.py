@@ -112,6 +112,10 @@ class DecayingMetrics:
         """The metric of every SA as of now: a copy."""
         return metrics_now(self._metrics[: self._count], self._settings, self._ticks)
 
+    def metrics_of(self, sas: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64]:
+        """The metrics of some SAs as of now."""
+        return metrics_now(self._metrics[sas], self._settings, self._ticks)
+
     def candidates(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
         """SAs, ascending, whose metric reaches the threshold, and those metrics."""
         metrics = self.metrics()

@@ -101,6 +101,9 @@ class MetricKeeper(Protocol):
     def metrics(self) -> npt.NDArray[np.float64]:
         """The metric of every SA as of now: a copy."""
 
+    def metrics_of(self, sas: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64]:
+        """The metrics of some SAs as of now."""
+
     def candidates(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
         """SAs, ascending, whose metric could earn a load, and those metrics."""
 

@@ -88,6 +88,10 @@ class NoMetrics:
         """Zero for every SA."""
         return np.zeros(self._count)
 
+    def metrics_of(self, sas: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64]:
+        """No SA has one: zeroes."""
+        return np.zeros(len(sas))
+
     def candidates(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
         """No SA earns a load."""
         return np.empty(0, np.int32), np.empty(0)

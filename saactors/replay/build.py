@@ -96,7 +96,7 @@ def build_replay(
         classifier=security.classifier,
         announce=announce,
         rule=rule,
-        hottest=HottestSas(lambda sas: rule.keeper.metrics()[sas]),
+        hottest=HottestSas(rule.keeper.metrics_of),
         card=card,
         resets_ns=faults.resets_ns,
         software_workers=options.software_workers,

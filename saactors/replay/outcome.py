@@ -189,10 +189,11 @@ def _plain(value: object) -> Scalar:
 
 def _hottest(built: Replay) -> tuple[HotSa, ...]:
     system, security = built.system, built.security
-    metrics = system.rule.keeper.metrics()
     counts = system.leave.counters.of(len(security.sas))
     told = []
-    for sa in system.leave.counters.hottest(HOTTEST_TOLD).tolist():
+    hottest = system.leave.counters.hottest(HOTTEST_TOLD)
+    metrics = system.rule.keeper.metrics_of(hottest)
+    for sa, metric in zip(hottest.tolist(), metrics.tolist(), strict=True):
         source, destination = stream_of(security, sa)
         told.append(
             HotSa(
@@ -200,7 +201,7 @@ def _hottest(built: Replay) -> tuple[HotSa, ...]:
                 spi=int(security.sas.records["spi"][sa]),
                 source=source,
                 destination=destination,
-                metric=float(metrics[sa]) if sa < len(metrics) else 0.0,
+                metric=metric,
                 packets=int(counts[sa]["packets"]),
                 bytes=int(counts[sa]["bytes"]),
                 packets_nic=int(counts[sa]["nic_packets"]),

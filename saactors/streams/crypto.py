@@ -16,6 +16,7 @@ from saactors.esp.open import Opener
 from saactors.esp.seal import Sealer
 from saactors.esp.window import ReplayWindows
 from saactors.model.burst import Component, Finished, Share
+from saactors.model.compiled import compiled
 from saactors.model.sa import SaTable
 from saactors.model.verdicts import Verdict
 
@@ -101,7 +102,9 @@ def flip_bits(
 
 def card_columns(share: Share) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """SA and length in bytes of every row: what the card is told of packets."""
-    _, lengths, sa = _columns(share.burst.packets, share.rows)
+    sa = np.empty(len(share.rows), np.int32)
+    lengths = np.empty(len(share.rows), np.int32)
+    _fill_card_columns(share.burst.packets, share.rows, sa, lengths)
     return sa, lengths
 
 
@@ -110,7 +113,19 @@ def bytes_of(share: Share) -> int:
     return int(_bytes(share.burst.packets, share.rows))
 
 
-@njit(cache=True)
+@compiled
+def _fill_card_columns(
+    packets: npt.NDArray[np.void],
+    rows: npt.NDArray[np.int32],
+    sa: npt.NDArray[np.int32],
+    lengths: npt.NDArray[np.int32],
+) -> None:
+    for position in range(len(rows)):
+        packet = packets[rows[position]]
+        sa[position], lengths[position] = packet.sa, packet.length_bytes
+
+
+@compiled
 def _bytes(packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32]) -> int:
     total = 0
     for row in rows:
@@ -134,7 +149,7 @@ def _columns(
     return starts, lengths, sa
 
 
-@njit(cache=True)
+@compiled
 def _note_verdicts(
     packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32], verdict: npt.NDArray[np.uint8]
 ) -> None:
@@ -143,7 +158,7 @@ def _note_verdicts(
             packets[rows[position]].verdict = verdict[position]
 
 
-@njit(cache=True)
+@compiled
 def _note_sequences(
     packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32], sequence: npt.NDArray[np.uint64]
 ) -> None:

@@ -12,7 +12,7 @@ How much can be held back is bounded by what can be under way on the edges.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -38,7 +38,7 @@ class InOrder:
         """Packets that wait for their turn."""
         return sum(len(waiting) for waiting in self._ahead.values())
 
-    def release(self, finished: Finished) -> Iterator[Delivery]:
+    def release(self, finished: Finished) -> Sequence[Delivery]:
         """Take a share and give out what may leave now: pairs of a share and positions in it.
 
         Positions (int32) count the share's rows. Every position of every share comes out exactly
@@ -49,9 +49,8 @@ class InOrder:
         if not self._ahead and _all_in_turn(packets, rows, self._turns):
             if len(rows) > len(self._everything):
                 self._everything = np.arange(len(rows), dtype=np.int32)
-            yield finished, self._everything[: len(rows)]
-        else:
-            yield from _grouped(list(self._one_by_one(finished)))
+            return ((finished, self._everything[: len(rows)]),)
+        return list(_grouped(list(self._one_by_one(finished))))
 
     def _one_by_one(self, finished: Finished) -> Iterator[tuple[Finished, int]]:
         packets, rows = finished.burst.packets, finished.rows

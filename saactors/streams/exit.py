@@ -18,6 +18,7 @@ from numba import njit
 
 from saactors.esp.window import ReplayWindows
 from saactors.model.burst import Component, Finished, Share
+from saactors.model.compiled import compiled
 from saactors.model.verdicts import Verdict
 from saactors.observe.counters import SaCounters
 from saactors.observe.latency import LatencyHistogram
@@ -47,8 +48,6 @@ class Exit:
         self._sinks = sinks
         self._verdicts = np.zeros(256, np.int64)
         self._told = np.zeros(256, np.int64)
-        self._passed = np.zeros(256, np.int32)
-        self._latencies_ns = np.zeros(256, np.int64)
         self.counters = SaCounters()
         self.latencies: Mapping[Component, LatencyHistogram] = {
             component: LatencyHistogram() for component in Component
@@ -101,26 +100,20 @@ class Exit:
         if self._windows is not None and share.component != Component.NONE:
             self._windows.grow(share.burst.sa_count)
             _judge(packets, rows, self._windows)
-        if len(rows) > len(self._passed):
-            self._passed = np.zeros(len(rows), np.int32)
-            self._latencies_ns = np.zeros(len(rows), np.int64)
-        count = _tally(
-            packets, rows, positions, now_ns, self._verdicts, self._passed, self._latencies_ns
-        )
-        dropped = len(rows) - count
-        if share.component != Component.NONE:
+        count = tally(packets, rows, self._verdicts)
+        leaving = positions if count == len(rows) else positions[passed_places(packets, rows)]
+        if share.component is not Component.NONE:
             self.packets[share.component] += len(rows)
             size = self.counters.record(packets, rows, share.component, share.burst.sa_count)
             self.bytes[share.component] += size
-            self.latencies[share.component].record(self._latencies_ns[:count])
+            self.latencies[share.component].record_since(packets, share.rows, leaving, now_ns)
         else:
             self.packets[Component.NONE] += count
         self._note(share.component, len(rows), count, now_ns)
         if count:
-            leaving = positions if count == len(rows) else self._passed[:count].copy()
             for sink in self._sinks:
                 sink.take(share, leaving, now_ns)
-        return dropped
+        return len(rows) - count
 
     def _note(self, component: Component, handled: int, passed: int, now_ns: int) -> None:
         software = handled if component is Component.SOFTWARE else 0
@@ -148,26 +141,24 @@ def _judge(
     _write_verdicts(packets, rows, verdict)
 
 
-@njit(cache=True)
-def _tally(
-    packets: npt.NDArray[np.void],
-    rows: npt.NDArray[np.int32],
-    positions: npt.NDArray[np.int32],
-    now_ns: int,
-    verdicts: npt.NDArray[np.int64],
-    passed: npt.NDArray[np.int32],
-    latencies_ns: npt.NDArray[np.int64],
+@compiled
+def tally(
+    packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32], verdicts: npt.NDArray[np.int64]
 ) -> int:
-    """Count the rows by verdict; positions and latencies of those that pass go to the front."""
+    """Count the rows by verdict; returns how many pass."""
     count = 0
-    for place in range(len(rows)):
-        packet = packets[rows[place]]
-        verdicts[packet.verdict] += 1
-        if packet.verdict == _PASSED:
-            passed[count] = positions[place]
-            latencies_ns[count] = now_ns - packet.time_ns
-            count += 1
+    for row in rows:
+        verdict = packets[row].verdict
+        verdicts[verdict] += 1
+        count += verdict == _PASSED
     return count
+
+
+def passed_places(
+    packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    """Which of the rows pass."""
+    return np.flatnonzero(packets["verdict"][rows] == _PASSED)
 
 
 @njit(cache=True)

@@ -6,13 +6,14 @@ packets stay with one worker. Rows keep the burst's order, and no packet is copi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from saactors.model.burst import Burst, Share
+from saactors.model.compiled import compiled
 from saactors.model.packets import Route
 
 
@@ -27,21 +28,31 @@ class Splitter:
         self._workers = software_workers
         self._ends = np.zeros(self.FIRST_SOFTWARE + software_workers, np.int64)
 
-    def split(self, burst: Burst) -> Iterator[tuple[int, Share]]:
+    def split(self, burst: Burst) -> Sequence[tuple[int, Share]]:
         """Pairs of a destination and its share; only shares with rows."""
-        rows = _rows_by_destination(burst.packets, self._workers, self._ends)
-        start = 0
-        for destination, end in enumerate(self._ends.tolist()):
-            if end > start:
-                yield destination, Share(burst, rows[start:end])
-            start = end
+        rows = np.empty(len(burst.packets), np.int32)
+        only = rows_by_destination(burst.packets, self._workers, self._ends, rows)
+        if only >= 0:
+            return ((only, Share(burst, rows)),)
+        starts = (0, *self._ends.tolist())
+        return [
+            (destination, Share(burst, rows[start:end]))
+            for destination, (start, end) in enumerate(pairwise(starts))
+            if end > start
+        ]
 
 
-@njit(cache=True)
-def _rows_by_destination(
-    packets: npt.NDArray[np.void], workers: int, ends: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int32]:
-    """Rows sorted by destination (stable); ``ends`` gets where each destination's rows end."""
+@compiled
+def rows_by_destination(
+    packets: npt.NDArray[np.void],
+    workers: int,
+    ends: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int32],
+) -> int:
+    """Fill ``rows`` sorted by destination (stable), and ``ends`` with where each one's rows end.
+
+    Returns the destination of all packets, or -1 if there are several.
+    """
     ends[:] = 0
     for row in range(len(packets)):
         ends[_destination(packets[row], workers)] += 1
@@ -50,15 +61,15 @@ def _rows_by_destination(
         count = ends[destination]
         ends[destination] = start
         start += count
-    rows = np.empty(len(packets), np.int32)
     for row in range(len(packets)):
         destination = _destination(packets[row], workers)
         rows[ends[destination]] = row
         ends[destination] += 1
-    return rows
+    last = _destination(packets[len(packets) - 1], workers)
+    return last if ends[last] == len(rows) and (last == 0 or ends[last - 1] == 0) else -1
 
 
-@njit(cache=True)
+@compiled
 def _destination(packet: np.record, workers: int) -> int:
     if packet.route == Route.NIC:
         return 1

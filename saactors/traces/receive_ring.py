@@ -49,6 +49,7 @@ class ReceiveRing:
         self._stop = 0  # behind the burst that is forming
         self._seen = 0  # behind the last packet known to have arrived
         self._held = 0  # packets in the ring
+        self._drops_here = False  # whether any of this chunk was dropped
         self.passed = 0
         self.dropped = 0
         self.cut = 0
@@ -59,16 +60,20 @@ class ReceiveRing:
         assert self._start == len(self._packets), "a chunk was left before its end"
         self._packets = packets
         self._start = self._stop = self._seen = self._held = 0
+        self._drops_here = False
 
     def next_burst(self, now_ns: int) -> int | None:
         """When the chunk's next burst is ready, as seen at ``now_ns``; None if there is none."""
         self._arrive(now_ns)
-        first = after_dropped(self._packets, self._start)
-        self.passed += first - self._start
-        self._start = first
-        if first == len(self._packets):
+        if self._drops_here:
+            first = after_dropped(self._packets, self._start)
+            self.passed += first - self._start
+            self._start = first
+        if self._start == len(self._packets):
             return None
-        self._stop, ready_ns, _ = next_burst(self._packets, first, self._burst_max, self._wait_ns)
+        self._stop, ready_ns, _ = next_burst(
+            self._packets, self._start, self._burst_max, self._wait_ns
+        )
         return int(ready_ns)
 
     def take(self, now_ns: int) -> npt.NDArray[np.void]:
@@ -79,7 +84,7 @@ class ReceiveRing:
         self._arrive(now_ns)
         start = self._start
         stop = min(max(self._stop, self._seen), start + self._burst_max)
-        self._start = before_dropped(self._packets, start, stop)
+        self._start = before_dropped(self._packets, start, stop) if self._drops_here else stop
         self._held -= self._start - start
         self.passed += self._start - start
         return self._packets[start : self._start]
@@ -91,6 +96,7 @@ class ReceiveRing:
             self._packets, self._seen, self._held, self._packets_max, now_ns
         )
         self.dropped += dropped
+        self._drops_here = self._drops_here or dropped > 0
         self.cut += cut
         self.bytes += size
 

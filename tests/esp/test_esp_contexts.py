@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saactors.errors import ParameterError
@@ -36,6 +36,7 @@ def test_an_idle_sa_has_no_context(esp: Any) -> None:
     assert repr(contexts) == "ContextCache(2 of at most 131072)"
 
 
+@settings(deadline=None)  # the first example compiles
 @given(st.lists(st.lists(st.integers(0, 19), max_size=12), max_size=12), st.integers(1, 8))
 def test_the_bound_is_a_bound_and_every_packet_is_sealed_right(
     esp: Any, bursts: list[list[int]], contexts_max: int

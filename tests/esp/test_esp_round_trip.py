@@ -136,6 +136,21 @@ def test_one_sealer_and_opener_serve_bursts_of_every_size(esp: Any) -> None:
         assert esp.open(sas, sealed, opener=opener) == packets
 
 
+def test_rows_of_a_large_record_array_need_no_splitting(esp: Any) -> None:
+    """More rows than a burst of the actors ever has."""
+    sas, packet = esp.table(esp.Form()), esp.ipv4(b"payload")
+    records = np.zeros(300, PACKET)
+    records["length_bytes"] = records["captured_bytes"] = len(packet)
+    records["sequence"] = 1
+    rows = np.arange(300, dtype=np.int32)
+    sealed = Sealer(sas).seal_packets(np.frombuffer(packet, np.uint8), records, rows)
+    records["offset"], records["length_bytes"] = sealed.starts, sealed.lengths
+    records["captured_bytes"] = sealed.lengths
+    opened = Opener(sas).open_packets(sealed.data, records, rows, np.zeros(300, np.uint64))
+    assert opened.verdicts.tolist() == [Verdict.PASSED] * 300
+    assert opened.lengths.tolist() == [len(packet)] * 300
+
+
 def test_sas_may_be_added_while_a_sealer_runs(esp: Any) -> None:
     """The table grows; sealer and opener follow."""
     sas, more = esp.table(esp.Form()), esp.table(*[esp.Form(spi=spi) for spi in range(300, 500)])

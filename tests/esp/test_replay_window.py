@@ -70,6 +70,7 @@ def test_every_verdict_is_that_of_a_plain_set(size: int, sequences: list[int]) -
     assert windows.highest(np.zeros(1, np.int32)).tolist() == [model.highest]
 
 
+@settings(deadline=None)  # the first example compiles
 @given(CASES, st.integers(1, 2**64 - 5000), st.randoms(use_true_random=False))
 def test_any_permutation_within_the_window_is_accepted_once_each(
     size: int, first: int, shuffler: random.Random
@@ -83,6 +84,7 @@ def test_any_permutation_within_the_window_is_accepted_once_each(
     assert check(windows, [0] * size, sequences) == [Verdict.REPLAYED] * size
 
 
+@settings(deadline=None)  # the first example compiles
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 300)), max_size=100))
 def test_sas_have_windows_of_their_own(rows: list[tuple[int, int]]) -> None:
     """What one SA takes, another may take too, in one burst or over many."""
