@@ -27,15 +27,21 @@ async def run_source(
     ``progress`` is told how many packets have been sent or dropped so far.
     """
     number = told = 0
+
+    def report() -> None:
+        nonlocal told
+        if ring.dropped > told:
+            reason = Verdict.RX_RING_FULL.label
+            emit(PacketsDropped(clock.now_ns(), reason, ring.dropped - told))
+            told = ring.dropped
+        progress(ring.passed)
+
     with classifier:
         for chunk in trace:
             ring.open(chunk.packets)
             while (ready_ns := ring.next_burst(clock.now_ns())) is not None:
-                if ring.dropped > told:
-                    reason = Verdict.RX_RING_FULL.label
-                    emit(PacketsDropped(clock.now_ns(), reason, ring.dropped - told))
-                    told = ring.dropped
+                report()
                 await clock.sleep_until_ns(ready_ns)
                 await classifier.send(Burst(chunk.data, ring.take(clock.now_ns()), number))
                 number += 1
-                progress(ring.passed)
+            report()

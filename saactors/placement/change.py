@@ -20,6 +20,7 @@ from saactors.placement.table import read_parameters
 
 VERSION: Final = 1
 SIGNAL_BYTES_MAX: Final = 65_536
+PLAIN: Final = str | int | float | None  # what a parameter's value may be
 
 
 @dataclass(slots=True, frozen=True)
@@ -56,11 +57,19 @@ def decode_signal(signal: bytes, running: str, cost: CostModel) -> RuleChange:
         raise ParameterError("signal", f"{len(signal)} bytes", "a msgpack map") from None
     if not isinstance(content, dict) or set(content) != {"v", "rule", "parameters"}:
         raise ParameterError("signal", "another shape", "a map of v, rule and parameters")
-    if content["v"] != VERSION:
-        raise ParameterError("signal version", content["v"], f"{VERSION}")
-    if content["rule"] != running:
-        raise ParameterError("rule", content["rule"], f"{running}, which this system runs")
-    given = content["parameters"]
+    version, rule, given = content["v"], content["rule"], content["parameters"]
+    if version != VERSION:
+        raise ParameterError("signal version", _shown(version), f"{VERSION}")
+    if rule != running:
+        raise ParameterError("rule", _shown(rule), f"{running}, which this system runs")
     if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
         raise ParameterError("parameters", type(given).__name__, "a map of names to values")
+    for name, value in given.items():
+        if not isinstance(value, PLAIN):
+            raise ParameterError(name, _shown(value), "a number, a text or nothing")
     return RuleChange(running, given, read_parameters(running, given, cost))
+
+
+def _shown(value: object) -> object:
+    """A plain value as it is, any other by type: to print a nested one may take all the stack."""
+    return value if isinstance(value, PLAIN) else type(value).__name__

@@ -23,6 +23,7 @@ from saactors.placement.rule import Decide
 # double's exponent range, and 9 of its 15 decimal digits.
 _KEY_GAIN_LOG2_MAX: Final = 500
 _KEY_LIFT_MAX: Final = 1e9
+_REBASE_TICKS_MAX: Final = 1 << 62  # never, in 64 bits
 
 SETTINGS: Final = np.dtype(
     [
@@ -90,9 +91,12 @@ class Decay:
     @property
     def rebase_ticks(self) -> int:
         """Ticks after which order keys are re-based, to stay finite and exact (see residents)."""
+        ticks = math.inf
         if self.factor < 1:
-            return int(_KEY_GAIN_LOG2_MAX / -math.log2(self.factor))
-        return int(_KEY_LIFT_MAX / self.amount) if self.amount > 0 else np.iinfo(np.int64).max
+            ticks = _KEY_GAIN_LOG2_MAX / -math.log2(self.factor)
+        elif self.amount > 0:
+            ticks = _KEY_LIFT_MAX / self.amount
+        return int(min(ticks, _REBASE_TICKS_MAX))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,7 @@ def build_replay(
         nic_crypto=security.crypto(),
         placement_news=PlacementNews(emitters["arbiter"], security.sas, rule),
         card_news=CardNews(card, emitters["nic"]),
-        leave=Exit(security.windows, _sinks(options, capture, files, verifier)),
+        leave=Exit(security.checked_windows, _sinks(options, capture, files, verifier)),
         clock=clock,
         emitters=emitters,
         on_wait=on_wait,

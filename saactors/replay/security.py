@@ -51,6 +51,11 @@ class Security:
         return Sealing(self.sas, real=self.real)
 
     @property
+    def checked_windows(self) -> ReplayWindows | None:
+        """The windows that packets have to pass: none without cryptography, as nothing is proven."""
+        return self.windows if self.real else None
+
+    @property
     def associations(self) -> npt.NDArray[np.void]:
         """The streams that SAs were made for (record array of ASSOCIATION)."""
         if self.outbound is None:

@@ -33,8 +33,9 @@ KNOWN_SPI: Final = np.dtype(
 )
 UNSUPPORTED: Final = -2
 
-# Combinations of addresses and SPI that are remembered before all are asked for anew: a flood of
-# invented SPIs must not grow memory (law 9).
+# Combinations of addresses and SPI that are remembered before those that nobody knows are asked for
+# anew: a flood of invented SPIs must not grow memory (law 9). An SA is never forgotten: it would
+# come back with an empty replay window.
 REMEMBERED_MAX: Final = 1 << 18
 
 # (IP version, source, destination, SPI) → index of the SA, UNSUPPORTED or NO_SA.
@@ -99,7 +100,7 @@ class InboundClassifier:
         entry["spi"] = spi
         entry["sa"] = self._resolve(int(packet["ip_version"]), str(source), str(destination), spi)
         if len(self._known) >= REMEMBERED_MAX:
-            self._known = self._known[:0]
+            self._known = self._known[self._known["sa"] >= 0]
         place = int(np.searchsorted(self._known["spi"], np.uint32(spi)))
         self._known = np.insert(self._known, place, entry)
         self._spis = np.ascontiguousarray(self._known["spi"])

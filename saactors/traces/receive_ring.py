@@ -47,6 +47,7 @@ class ReceiveRing:
         self._packets = np.zeros(0, np.void)
         self._start = 0  # the first packet that has not left the ring
         self._stop = 0  # behind the burst that is forming
+        self._ready_ns = 0  # when that burst is ready
         self._seen = 0  # behind the last packet known to have arrived
         self._held = 0  # packets in the ring
         self._drops_here = False  # whether any of this chunk was dropped
@@ -71,19 +72,20 @@ class ReceiveRing:
             self._start = first
         if self._start == len(self._packets):
             return None
-        self._stop, ready_ns, _ = next_burst(
+        self._stop, self._ready_ns, _ = next_burst(
             self._packets, self._start, self._burst_max, self._wait_ns
         )
-        return int(ready_ns)
+        return self._ready_ns
 
     def take(self, now_ns: int) -> npt.NDArray[np.void]:
         """The burst that was ready at ``now_ns`` or before: a view of the chunk's packets.
 
-        Whatever else has arrived by now comes along, as far as a burst has room.
+        If it has had to wait, whatever else has arrived by now comes along, as far as there is room.
         """
         self._arrive(now_ns)
-        start = self._start
-        stop = min(max(self._stop, self._seen), start + self._burst_max)
+        start, stop = self._start, self._stop
+        if now_ns > self._ready_ns:
+            stop = min(max(stop, self._seen), start + self._burst_max)
         self._start = before_dropped(self._packets, start, stop) if self._drops_here else stop
         self._held -= self._start - start
         self.passed += self._start - start

@@ -84,6 +84,20 @@ def test_any_permutation_within_the_window_is_accepted_once_each(
     assert check(windows, [0] * size, sequences) == [Verdict.REPLAYED] * size
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("jump", [1, 63, 64, 65, 127, 128, 129, 191, 192, 193, 4096, 4224, 10**6])
+def test_after_a_jump_all_numbers_that_were_jumped_over_are_free(size: int, jump: int) -> None:
+    """The ring's words hold nothing of a turn ago, wherever in a word the jump begins and ends."""
+    for last in (size + 64, size + 100, size + 127):
+        windows = ReplayWindows(size)
+        taken = list(range(1, last + 1))
+        assert check(windows, [0] * last, taken) == [Verdict.PASSED] * last
+        rest = list(range(max(last + 1, last + jump - size + 1), last + jump))
+        assert check(windows, [0], [last + jump]) == [Verdict.PASSED]
+        assert check(windows, [0] * len(rest), rest) == [Verdict.PASSED] * len(rest)
+        assert Verdict.PASSED not in check(windows, [0] * last, taken)
+
+
 @settings(deadline=None)  # the first example compiles
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 300)), max_size=100))
 def test_sas_have_windows_of_their_own(rows: list[tuple[int, int]]) -> None:

@@ -1,0 +1,58 @@
+# Two commands do everything: `make demo` shows what saactors does, `make test` runs every check.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# The suite is made for two cores.
+TEST_WORKERS ?= 2
+DEMO := demo/report.html demo/esp.pcap demo/esp_sa demo/events.msgpack
+
+.PHONY: demo test lint fast interop bench coverage lock clean
+
+demo: .venv/run
+	$(BIN)/saactors replay demo/traffic.pcap.gz --profile netdevsim --verify \
+	    --report demo/report.html --write-esp demo/esp.pcap --write-keys demo/esp_sa \
+	    --events demo/events.msgpack
+
+test: lint coverage
+
+# Lint, types and layers: seconds, so first.
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# All tests; then those of the packet and rule functions once more as plain Python, because
+# coverage cannot see into compiled code. Together they must reach 95 % of the cores' lines.
+COVER := --cov=nicmodel --cov=saactors.model --cov=saactors.esp --cov=saactors.placement
+coverage: .venv/dev
+	$(BIN)/pytest -n $(TEST_WORKERS) $(COVER) --cov-report=
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n $(TEST_WORKERS) -m "not slow" $(COVER) --cov-append \
+	    --cov-report=term:skip-covered --cov-fail-under=95 \
+	    tests/esp tests/placement tests/claims/test_method_claims.py
+
+# What a developer runs between edits.
+fast: .venv/dev
+	$(BIN)/pytest -n $(TEST_WORKERS) -m "not slow"
+
+bench: .venv/dev
+	$(BIN)/python tools/bench.py
+
+# Pin anew what the ranges in pyproject.toml allow; needs pip-tools in the environment.
+lock: .venv/dev
+	$(BIN)/python tools/lock.py
+
+.venv/run: pyproject.toml requirements/run.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/dev: .venv/run requirements/dev.txt
+	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f $(DEMO)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
