@@ -130,7 +130,6 @@ class System:
     rule: Rule
     hottest: HottestSas
     card: Card
-    resets_ns: Sequence[int]
     software_workers: int
     software_crypto: Crypto
     nic_crypto: Crypto
@@ -151,7 +150,7 @@ async def run_system(system: System, *, stop_on_signal: bool = False) -> None:
     outlets: dict[str, Outlet[Any]] = {}
     inlets: dict[str, Inlet[Any]] = {}
     workers = system.software_workers
-    for edge in edges(system.card.profile, workers, len(system.resets_ns)):
+    for edge in edges(system.card.profile, workers, len(system.card.resets_planned_ns)):
         outlets[edge.name], inlets[edge.name] = open_edge(edge, system.clock, system.on_wait)
         system.gauges[edge.name] = outlets[edge.name].gauge
     async with trio.open_nursery() as nursery:
@@ -268,7 +267,6 @@ def _start_placing(
         outlets["nic_arbiter"],
         outlets["nic_keeper"],
         system.card,
-        system.resets_ns,
         system.nic_crypto,
         system.clock,
         system.card_news,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -29,7 +28,6 @@ async def run_nic(
     to_arbiter: Outlet[Completion],
     to_keeper: Outlet[Completion],
     card: Card,
-    resets_ns: Sequence[int],
     crypto: Crypto,
     clock: Clock,
     news: CardNews,
@@ -94,7 +92,7 @@ async def run_nic(
 
     with egress, returned:
         async with trio.open_nursery() as reports:
-            for reset_ns in resets_ns:
+            for reset_ns in card.resets_planned_ns:
                 reports.start_soon(report_at, reset_ns)
             async with trio.open_nursery() as work:
                 work.start_soon(finish_submissions)

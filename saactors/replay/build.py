@@ -98,7 +98,6 @@ def build_replay(
         rule=rule,
         hottest=HottestSas(rule.keeper.metrics_of),
         card=card,
-        resets_ns=faults.resets_ns,
         software_workers=options.software_workers,
         software_crypto=security.crypto(),
         nic_crypto=security.crypto(),
