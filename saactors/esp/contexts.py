@@ -1,10 +1,10 @@
-"""Keyed primitives, made when an SA first needs one and kept in a bounded cache.
+"""Keyed primitives of ``cryptography``, made when an SA first needs one, in a bounded cache.
 
-Making one (an AES key schedule and what OpenSSL wraps around it) takes 5 to 10 packets' worth of
-time and 2.4 kB. So an SA that has sent nothing holds none, and one that has been idle for long may
-lose it. The cache uses the second-chance rule ("clock"), which costs a busy packet nothing but one
-mark in compiled code: when room is needed, a hand goes round, takes the mark off those that were
-used since its last visit, and evicts the first that was not.
+Making one (an AES key schedule and what is wrapped around it) takes as long as ten packets, and 2.4
+kB. So an SA that has sent nothing holds none, and one that has been idle for long may lose it. The
+cache uses the second-chance rule ("clock"), which costs a busy packet nothing but a mark: when room
+is needed, a hand goes round, takes the mark off those that were used since its last visit, and
+evicts the first that was not.
 """
 
 from __future__ import annotations
@@ -42,11 +42,6 @@ class ContextCache:
 
     def __repr__(self) -> str:
         return f"ContextCache({len(self)} of at most {self.contexts_max})"
-
-    @property
-    def sas(self) -> SaTable:
-        """The table that the SA numbers index."""
-        return self._sas
 
     def grow(self) -> None:
         """Follow the SA table; call it before a burst whose SAs may be new."""

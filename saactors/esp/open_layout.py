@@ -21,6 +21,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from saactors.esp.scratch import (
+    CIPHER,
+    CIPHER_END,
+    INNER,
+    INNER_END,
+    OUTER,
+    OUTER_END,
+    ROW,
+    SPAN_EXTENDED,
+    SPAN_SA,
+)
 from saactors.esp.verdict_numbers import (
     BAD_PADDING,
     CUT_BY_SNAP_LENGTH,
@@ -42,6 +53,7 @@ from saactors.esp.wire import (
     UDP,
     UDP_HEADER_BYTES,
     Bytes,
+    Records,
     header_chain,
     ip_length,
     read_u16,
@@ -52,12 +64,6 @@ from saactors.esp.wire import (
 from saactors.esp.words import write_words
 from saactors.model.compiled import compiled
 from saactors.model.sa import Mode
-
-Records = npt.NDArray[np.void]
-
-SPAN_ROWS: Final = 9
-CIPHER, CIPHER_END, HEAD, HEAD_END, PLAIN, PLAIN_END, ROW, SA, EXTENDED = range(SPAN_ROWS)
-"""The rows of ``spans``, see ``locate``."""
 
 MODE_NOT_STATED: Final = 2
 """A mode besides those of ``Mode``, for SAs read from a key table, which does not say which.
@@ -78,27 +84,19 @@ def locate(
     suite_sizes: Records,
     sas: Records,
     keys: Bytes,
-    used: Bytes,
     highest: npt.NDArray[np.uint64],
     window_packets: int,
     strips: Bytes,
     spans: npt.NDArray[np.int64],
     sequences: npt.NDArray[np.uint64],
     verdicts: Bytes,
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     """Find ciphertext, nonce and associated data of each packet of a burst.
 
     ``rows`` (n,) names records of ``packets`` over ``data``, ``highest`` (n,) has the SA's highest
-    sequence number for each; ``strips`` (n or more, 32) of ``words`` and ``spans`` (9, n or more)
-    are scratch. Row i of the result goes to ``sequences`` and ``verdicts`` (n,).
-
-    Live packets, those not refused, are numbered from 0. Of live packet k, ``spans`` holds where
-    the ciphertext begins and ends; where the IP headers begin and end that transport mode wants
-    again, nothing in tunnel mode; where the plaintext will begin and end when headers and
-    plaintexts are joined; its row and its SA; and 1 if that has extended sequence numbers.
-
-    Returns the count of live packets, of those with an extended sequence number, and of those in
-    transport mode.
+    sequence number for each; ``strips`` and ``spans`` are of an ``OpenScratch`` with room for n
+    packets. Row i of the result goes to ``sequences`` and ``verdicts`` (n,). Returns the fields of
+    ``Located``.
     """
     live = extended = transport = joined = 0
     for i in range(len(rows)):
@@ -129,20 +127,19 @@ def locate(
         sequences[i] = (np.uint64(high) << np.uint64(32)) | np.uint64(low)
         write_words(strips[live], data, esp, keys[sa], high)
 
-        used[sa] = 1
         if record["mode"] == _TUNNEL:
             outer = start
         else:
             transport += 1
         spans[CIPHER, live], spans[CIPHER_END, live] = cipher, end
-        spans[HEAD, live], spans[HEAD_END, live] = start, outer
-        plain = joined + outer - start
-        joined = plain + plain_bytes
-        spans[PLAIN, live], spans[PLAIN_END, live] = plain, joined
-        spans[ROW, live], spans[SA, live] = i, sa
-        spans[EXTENDED, live] = record["extended_sequence"]
+        spans[OUTER, live], spans[OUTER_END, live] = start, outer
+        inner = joined + outer - start
+        joined = inner + plain_bytes
+        spans[INNER, live], spans[INNER_END, live] = inner, joined
+        spans[ROW, live], spans[SPAN_SA, live] = i, sa
+        spans[SPAN_EXTENDED, live] = record["extended_sequence"]
         live += 1
-    return live, extended, transport
+    return live, extended, transport, joined
 
 
 @compiled
@@ -208,7 +205,7 @@ def unwrap(
     """
     head = 0
     for k in range(live):
-        row, plain, plain_end = spans[ROW, k], spans[PLAIN, k], spans[PLAIN_END, k]
+        row, plain, plain_end = spans[ROW, k], spans[INNER, k], spans[INNER_END, k]
         if verdicts[row] == PASSED:
             next_header = signed(joined[plain_end - 1])
             end = plain_end - ESP_TRAILER_BYTES - signed(joined[plain_end - 2])
@@ -216,7 +213,7 @@ def unwrap(
                 verdicts[row] = BAD_PADDING
             elif next_header == NO_NEXT_HEADER:
                 verdicts[row] = DUMMY
-            elif _is_tunneled(sas[spans[SA, k]]["mode"], next_header):
+            elif _is_tunneled(sas[spans[SPAN_SA, k]]["mode"], next_header):
                 lengths[row] = _inner_length(joined, plain, end, next_header)
                 starts[row] = plain
                 if lengths[row] == 0:

@@ -1,34 +1,21 @@
-"""Sealing: IP packets in, ESP packets out, a burst at a time and no Python object kept per packet.
+"""Sealing: IP packets in, ESP packets out, a burst at a time and no Python object per packet.
 
-Three steps. Compiled code lays out everything but the ciphertext (``seal_layout``); one call per
-packet of the primitive encrypts; one join puts heads and ciphertexts together. Only the second
-step is Python per packet, and it is little more than the primitive itself.
+Compiled code lays out everything but the ciphertext (``seal_layout``), then a ``BurstCipher``
+encrypts and puts the packets together.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from saactors.esp.contexts import ContextCache
+from saactors.esp.burst_cipher import BurstCipher, best_cipher
 from saactors.esp.outer_headers import write_udp_checksums
-from saactors.esp.seal_layout import (
-    EDGE_ROWS,
-    EXTENDED,
-    HEAD,
-    NO_ROOM,
-    PLAIN,
-    SA,
-    lay_out,
-    plan_lengths,
-)
+from saactors.esp.scratch import Laid, SealScratch
+from saactors.esp.seal_layout import NO_ROOM, lay_out, plan_lengths
 from saactors.esp.suites import SUITE_SIZES
-from saactors.esp.words import Words
-from saactors.model.packets import PACKET
 from saactors.model.sa import SaTable
 
 Columns = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.uint8]]
@@ -54,23 +41,12 @@ class Sealer:
     repeats exactly if a number does (law 2). One sealer may serve all workers of a thread.
     """
 
-    __slots__ = (
-        "_contexts",
-        "_edges",
-        "_heads",
-        "_packets",
-        "_plains",
-        "_rows",
-        "_sas",
-        "_view",
-        "_words",
-    )
+    __slots__ = ("_cipher", "_sas", "_scratch")
 
-    def __init__(self, sas: SaTable, contexts: ContextCache | None = None) -> None:
+    def __init__(self, sas: SaTable, cipher: BurstCipher | None = None) -> None:
         self._sas = sas
-        self._contexts = ContextCache(sas) if contexts is None else contexts
-        assert self._contexts.sas is sas, "contexts of another SA table"
-        self._resize(rows=256, head_bytes=256 * 64, plain_bytes=256 * 1536)
+        self._cipher = best_cipher(sas) if cipher is None else cipher
+        self._scratch = SealScratch()
 
     def seal_packets(
         self,
@@ -87,34 +63,31 @@ class Sealer:
         even the headers were captured, SEQUENCE_ZERO and SEQUENCE_EXHAUSTED for numbers that the
         SA must not send.
         """
-        starts, lengths, verdicts = columns = _result_columns(len(rows))
-        if len(rows) > len(self._words):
-            self._resize(rows=len(rows))
-        self._contexts.grow()
+        columns = starts, lengths, verdicts = _result_columns(len(rows))
+        scratch, sas = self._scratch, self._sas
+        if len(rows) > len(scratch.rows):
+            scratch.fit(len(rows))
         while True:
-            live, extended, checksums, head_bytes = lay_out(
-                data,
-                packets,
-                rows,
-                SUITE_SIZES,
-                self._sas.records,
-                self._sas.keys,
-                self._contexts.used,
-                self._words.strips,
-                self._edges,
-                self._heads,
-                self._plains,
-                *columns,
+            laid = Laid._make(
+                lay_out(
+                    data,
+                    packets,
+                    rows,
+                    SUITE_SIZES,
+                    sas.records,
+                    sas.keys,
+                    scratch.strips,
+                    scratch.edges,
+                    scratch.heads,
+                    scratch.plains,
+                    *columns,
+                )
             )
-            if live != NO_ROOM:
+            if laid.live != NO_ROOM:
                 break
-            self._resize(head_bytes=2 * len(self._heads), plain_bytes=2 * len(self._plains))
-
-        parts: list[bytes] = [b""] * (2 * live)
-        parts[0::2] = self._head_parts(live, head_bytes)
-        parts[1::2] = self._encrypt(live, extended)
-        sealed = np.frombuffer(bytearray().join(parts), np.uint8)
-        if checksums:
+            scratch.enlarge()
+        sealed = self._cipher.encrypt(scratch, laid)
+        if laid.checksums:
             write_udp_checksums(sealed, starts, lengths)
         return Sealed(sealed, starts, lengths, verdicts)
 
@@ -132,15 +105,15 @@ class Sealer:
         Packet i lies at ``starts[i]``, is ``lengths[i]`` bytes long of which ``captured[i]`` are
         there, and goes out on SA ``sa[i]`` with number ``sequence[i]``.
         """
-        if len(starts) > len(self._words):
-            self._resize(rows=len(starts))
-        packets = self._packets[: len(starts)]
+        if len(starts) > len(self._scratch.rows):
+            self._scratch.fit(len(starts))
+        packets = self._scratch.packets[: len(starts)]
         packets["offset"] = starts
         packets["captured_bytes"] = captured
         packets["length_bytes"] = lengths
         packets["sa"] = sa
         packets["sequence"] = sequence
-        return self.seal_packets(data, packets, self._rows[: len(starts)])
+        return self.seal_packets(data, packets, self._scratch.rows[: len(starts)])
 
     def sealed_lengths(
         self,
@@ -153,50 +126,6 @@ class Sealer:
         plan_lengths(data, packets, rows, SUITE_SIZES, self._sas.records, *columns)
         return columns
 
-    def _encrypt(self, live: int, extended: int) -> list[bytes]:
-        """Ciphertexts, each with its ICV. One call per packet: this is where the time goes."""
-        known, make, view = self._contexts.known, self._contexts.make, self._view
-        return [
-            (known[sa] or make(sa)).encrypt(nonce, view[start:end], associated)
-            for sa, nonce, (start, end), associated in zip(
-                self._edges[SA, :live].tolist(),
-                self._words.nonces(live),
-                pairwise(self._edges[PLAIN, : live + 1].tolist()),
-                self._words.associated_data(self._edges[EXTENDED, :live], extended),
-                strict=True,
-            )
-        ]
-
-    def _head_parts(self, live: int, head_bytes: int) -> list[bytes]:
-        """Heads as bytes; quickly where all have one size, as packets of one kind of tunnel do."""
-        if head_bytes:
-            same: list[bytes] = (
-                self._heads[: live * head_bytes].view(_bytes_dtype(head_bytes)).tolist()
-            )
-            return same
-        edges = self._edges[HEAD, : live + 1].tolist()
-        heads = self._heads[: edges[-1]].tobytes()
-        return [heads[start:end] for start, end in pairwise(edges)]
-
-    def _resize(self, rows: int = 0, head_bytes: int = 0, plain_bytes: int = 0) -> None:
-        """Make scratch: as many rows and bytes as the largest burst so far needed."""
-        if rows:
-            self._words = Words(rows)
-            self._edges = np.zeros((EDGE_ROWS, rows + 1), np.int64)
-            self._packets = np.zeros(rows, PACKET)
-            self._rows = np.arange(rows, dtype=np.int32)
-        if head_bytes:
-            self._heads = np.empty(head_bytes, np.uint8)
-        if plain_bytes:
-            self._plains = np.empty(plain_bytes, np.uint8)
-            self._view = self._plains.data
-
 
 def _result_columns(rows: int) -> Columns:
     return np.empty(rows, np.int64), np.empty(rows, np.int32), np.empty(rows, np.uint8)
-
-
-@cache
-def _bytes_dtype(size: int) -> np.dtype[np.void]:
-    """Elements that ``tolist`` makes ``bytes`` of; making the type costs as much as using it."""
-    return np.dtype((np.void, size))

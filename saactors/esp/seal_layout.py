@@ -4,10 +4,8 @@ Compiled, a whole burst at a time. A sealed packet is
 
     outer headers [UDP] | SPI, sequence | IV | ciphertext and ICV
 
-and comes from two strips of bytes: the **heads**, all before the ciphertext, and the **plains**,
-all that becomes ciphertext (payload, padding 1, 2, 3 …, pad length, next header; RFC 4303 §2.4).
-Both lie packed one behind the other; ``edges`` says where each begins and ends. Nonces and
-associated data go to the strips of ``words``.
+and is laid out as two stretches: the **head**, all before the ciphertext, and the **plain**, all
+that becomes ciphertext (payload, padding 1, 2, 3 …, pad length, next header; RFC 4303 §2.4).
 
 The IV is the 64-bit sequence number itself: unique per key, which is all that counter modes ask of
 it (RFC 4106 §3.1, RFC 7634 §2).
@@ -21,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.esp.outer_headers import finish_head, write_outer_header
+from saactors.esp.scratch import EXTENDED, HEAD, PLAIN, SA
 from saactors.esp.verdict_numbers import (
     CUT_BY_SNAP_LENGTH,
     MALFORMED_IP,
@@ -37,6 +36,7 @@ from saactors.esp.wire import (
     LENGTH_MAX,
     UDP_HEADER_BYTES,
     Bytes,
+    Records,
     copy_bytes,
     header_chain,
     ip_length,
@@ -46,12 +46,7 @@ from saactors.esp.words import write_words
 from saactors.model.compiled import compiled
 from saactors.model.sa import Mode
 
-Records = npt.NDArray[np.void]
-
 NO_ROOM: Final = -1
-EDGE_ROWS: Final = 4
-HEAD, PLAIN, SA, EXTENDED = range(EDGE_ROWS)
-"""The rows of ``edges``, see ``lay_out``."""
 
 _TUNNEL: Final = int(Mode.TUNNEL)
 _TRANSPORT: Final = int(Mode.TRANSPORT)
@@ -67,7 +62,6 @@ def lay_out(
     suite_sizes: Records,
     sas: Records,
     keys: Bytes,
-    used: Bytes,
     strips: Bytes,
     edges: npt.NDArray[np.int64],
     heads: Bytes,
@@ -75,21 +69,16 @@ def lay_out(
     starts: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.int32],
     verdicts: Bytes,
-) -> tuple[int, int, int, int]:
+) -> tuple[int, int, int, int, int]:
     """Lay out a burst: everything but the encryption.
 
-    ``rows`` (n,) names records of ``packets`` over ``data``; ``strips`` (n or more, 32), ``edges``
-    (4, n + 1 or more), ``heads`` and ``plains`` are scratch. Row i of the result goes to
+    ``rows`` (n,) names records of ``packets`` over ``data``; ``strips``, ``edges``, ``heads`` and
+    ``plains`` are of a ``SealScratch`` with room for n packets. Row i of the result goes to
     ``starts``, ``lengths`` and ``verdicts`` (n,): where the sealed packet will lie once heads and
     ciphertexts are joined; a refused one has length 0.
 
-    Live packets, those not refused, are numbered from 0. Of live packet k, ``edges[HEAD, k]`` and
-    ``edges[HEAD, k + 1]`` bound the head, ``edges[PLAIN]`` alike the plain; ``edges[SA, k]`` is its
-    SA, and ``edges[EXTENDED, k]`` is 1 if that has extended sequence numbers.
-
-    Returns the count of live packets, of those with an extended sequence number, of those in UDP
-    over IPv6 (their checksum can only be computed at the end), and the size of all heads if it is
-    one and the same, else 0. The first is NO_ROOM if a strip is too short: try again with larger.
+    Returns the fields of ``Laid``. The first is NO_ROOM if heads or plains are too short: enlarge
+    the scratch and try again.
     """
     live = extended = checksums = same_head = 0
     head_at = plain_at = start = 0
@@ -106,7 +95,7 @@ def lay_out(
         if verdict != PASSED:
             continue
         if head_at + head_bytes > len(heads) or plain_at + plain_bytes > len(plains):
-            return NO_ROOM, 0, 0, 0
+            return NO_ROOM, 0, 0, 0, 0
         head = heads[head_at : head_at + head_bytes]
         plain = plains[plain_at : plain_at + plain_bytes]
         length = head_bytes + plain_bytes + signed(sizes["icv_bytes"])
@@ -114,7 +103,6 @@ def lay_out(
         esp = head_bytes - ESP_HEADER_BYTES - signed(sizes["iv_bytes"])
         write_words(strips[live], head, esp, keys[sa], signed(packet["sequence"] >> _HALF))
 
-        used[sa] = 1
         extended += signed(record["extended_sequence"])
         checksums += record["source_port"] != 0 and head[0] >> 4 == 6
         same_head = head_bytes if live == 0 or head_bytes == same_head else 0
@@ -125,7 +113,7 @@ def lay_out(
         live += 1
         lengths[i] = length
         start += length
-    return live, extended, checksums, same_head
+    return live, extended, checksums, same_head, start
 
 
 @compiled

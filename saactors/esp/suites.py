@@ -46,6 +46,7 @@ class Suite:
     icv_bytes: int
     align_bytes: int  # the ciphertext is a multiple of it; RFC 4303 §2.4 wants 4 of every suite
     aead: Callable[[bytes], Aead]
+    openssl_cipher: str  # the function of libcrypto that names it
     ike_proposal: str  # as strongSwan logs it
     wireshark_encryption: str  # as in its esp_sa table
     wireshark_authentication: str
@@ -56,12 +57,15 @@ _CHACHA: Final = ("ChaCha20 with Poly1305 [RFC7634]", "NULL")  # since Wireshark
 
 # fmt: off
 SUITES: Final = (
-    #     name         key salt iv icv align primitive     IKE                  Wireshark
-    Suite("aes-gcm-128", 16, 4, 8, 16, 4, AESGCM,           "AES_GCM_16_128", *_GCM),
-    Suite("aes-gcm-192", 24, 4, 8, 16, 4, AESGCM,           "AES_GCM_16_192", *_GCM),
-    Suite("aes-gcm-256", 32, 4, 8, 16, 4, AESGCM,           "AES_GCM_16_256", *_GCM),
-    Suite("chacha20-poly1305",
-                         32, 4, 8, 16, 4, ChaCha20Poly1305, "CHACHA20_POLY1305", *_CHACHA),
+    #     name         key salt iv icv align primitive, libcrypto's name, IKE's, Wireshark's
+    Suite("aes-gcm-128", 16, 4, 8, 16, 4,
+          AESGCM, "EVP_aes_128_gcm", "AES_GCM_16_128", *_GCM),
+    Suite("aes-gcm-192", 24, 4, 8, 16, 4,
+          AESGCM, "EVP_aes_192_gcm", "AES_GCM_16_192", *_GCM),
+    Suite("aes-gcm-256", 32, 4, 8, 16, 4,
+          AESGCM, "EVP_aes_256_gcm", "AES_GCM_16_256", *_GCM),
+    Suite("chacha20-poly1305", 32, 4, 8, 16, 4,
+          ChaCha20Poly1305, "EVP_chacha20_poly1305", "CHACHA20_POLY1305", *_CHACHA),
 )
 # fmt: on
 

@@ -14,6 +14,7 @@ from saactors.esp.verdict_numbers import MALFORMED_IP, OUTER_FRAGMENT, PASSED
 from saactors.model.compiled import compiled
 
 Bytes = npt.NDArray[np.uint8]
+Records = npt.NDArray[np.void]
 
 ESP_HEADER_BYTES: Final = 8  # SPI and sequence number, RFC 4303 §2
 ESP_TRAILER_BYTES: Final = 2  # pad length and next header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -76,11 +77,11 @@ def build_replay(
     verifier = Verifier(security.sas) if options.verify else None
     faults = fault_plan(scenario)
     card = _card(options, profile, faults)
-    waiting: dict[str, SumSeries] = {}
+    waiting: defaultdict[str, SumSeries] = defaultdict(lambda: SumSeries(*WAITING))
     ring_max = None if options.closed_loop else options.rx_ring
 
     def on_wait(edge: str, began_ns: int, waited_ns: int) -> None:
-        waiting.setdefault(edge, SumSeries(*WAITING)).add_span(began_ns, began_ns + waited_ns)
+        waiting[edge].add_span(began_ns, began_ns + waited_ns)
         if emitters["edges"].wants(EdgeWaited):
             emitters["edges"](EdgeWaited(clock.now_ns(), edge, waited_ns))
 

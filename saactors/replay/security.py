@@ -52,7 +52,7 @@ class Security:
 
     @property
     def checked_windows(self) -> ReplayWindows | None:
-        """The windows that packets have to pass: none without cryptography, as nothing is proven."""
+        """The windows that packets must pass: none where no ICV has proven their numbers."""
         return self.windows if self.real else None
 
     @property

@@ -73,8 +73,9 @@ class VirtualClock(trio.abc.Clock):
         while sleepers and sleepers[0][2].task is None:
             heapq.heappop(sleepers)
         if sleepers and sleepers[0][0] / 1e9 <= deadline:
-            self._now_ns = sleepers[0][0]
-            while sleepers and sleepers[0][0] == self._now_ns:
+            # Later than the sleeper only if a float deadline, far out, has moved time past it.
+            self._now_ns = max(self._now_ns, sleepers[0][0])
+            while sleepers and sleepers[0][0] <= self._now_ns:
                 heapq.heappop(sleepers)[2].wake()
             return 0
         if deadline != math.inf:

@@ -80,7 +80,7 @@ class ReceiveRing:
     def take(self, now_ns: int) -> npt.NDArray[np.void]:
         """The burst that was ready at ``now_ns`` or before: a view of the chunk's packets.
 
-        If it has had to wait, whatever else has arrived by now comes along, as far as there is room.
+        If it had to wait, whatever else has arrived by now comes along, as far as there is room.
         """
         self._arrive(now_ns)
         start, stop = self._start, self._stop

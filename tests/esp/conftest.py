@@ -6,12 +6,17 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from saactors.esp.burst_cipher import BurstCipher
 from saactors.esp.keys import derive_keys
+from saactors.esp.libcrypto import LIBRARY, NAMES
+from saactors.esp.native_cipher import NativeCipher
 from saactors.esp.open import Opener
+from saactors.esp.portable_cipher import PortableCipher
 from saactors.esp.seal import Sealer
 from saactors.esp.suites import SUITE_NUMBERS
 from saactors.model.sa import SA, Mode, SaTable
@@ -113,17 +118,17 @@ def ipv6(
 
 
 def seal(
-    sas: SaTable,
     packets: Sequence[bytes],
     sequences: Sequence[int] | None = None,
     numbers: Sequence[int] | None = None,
-    sealer: Sealer | None = None,
+    *,
+    sealer: Sealer,
 ) -> list[bytes | Verdict]:
     """Seal packets in one burst, as SAs ``numbers`` (all 0) with ``sequences`` (1, 2, 3 …)."""
     count = len(packets)
     lengths = np.array([len(packet) for packet in packets], np.int32)
     starts = np.cumsum(lengths, dtype=np.int64) - lengths
-    sealed = (sealer or Sealer(sas)).seal_burst(
+    sealed = sealer.seal_burst(
         np.frombuffer(b"".join(packets) or b"\0", np.uint8),
         starts,
         lengths,
@@ -135,17 +140,17 @@ def seal(
 
 
 def open_(
-    sas: SaTable,
     packets: Sequence[bytes],
     highest: Sequence[int] | None = None,
     numbers: Sequence[int] | None = None,
-    opener: Opener | None = None,
+    *,
+    opener: Opener,
 ) -> list[bytes | Verdict]:
     """Open packets in one burst; ``highest`` (all 0) is what their SAs have accepted."""
     count = len(packets)
     lengths = np.array([len(packet) for packet in packets], np.int32)
     starts = np.cumsum(lengths, dtype=np.int64) - lengths
-    opened = (opener or Opener(sas)).open_burst(
+    opened = opener.open_burst(
         np.frombuffer(b"".join(packets) or b"\0", np.uint8),
         starts,
         lengths,
@@ -168,18 +173,44 @@ def outcomes(
 
 @dataclass(frozen=True)
 class Esp:
-    """The functions above, for tests to take as a fixture."""
+    """Builders of SAs and packets, and bursts of one call, with one of the two ciphers."""
 
-    Form: type[SaForm] = SaForm
-    table: Callable[..., SaTable] = table_of
-    ipv4: Callable[..., bytes] = ipv4
-    ipv6: Callable[..., bytes] = ipv6
-    checksum: Callable[[bytes], int] = internet_checksum
-    seal: Callable[..., list[bytes | Verdict]] = seal
-    open: Callable[..., list[bytes | Verdict]] = open_
+    cipher: Callable[[SaTable], BurstCipher]
+    Form: ClassVar = SaForm
+    table: ClassVar = staticmethod(table_of)
+    ipv4: ClassVar = staticmethod(ipv4)
+    ipv6: ClassVar = staticmethod(ipv6)
+    checksum: ClassVar = staticmethod(internet_checksum)
+
+    def sealer(self, sas: SaTable) -> Sealer:
+        """A sealer with the cipher under test."""
+        return Sealer(sas, self.cipher(sas))
+
+    def opener(self, sas: SaTable) -> Opener:
+        """An opener with the cipher under test."""
+        return Opener(sas, self.cipher(sas))
+
+    def seal(self, sas: SaTable, *burst: Any, **more: Any) -> list[bytes | Verdict]:
+        """Seal packets in one burst; see ``seal``."""
+        return seal(*burst, **{"sealer": self.sealer(sas)} | more)
+
+    def open(self, sas: SaTable, *burst: Any, **more: Any) -> list[bytes | Verdict]:
+        """Open packets in one burst; see ``open_``."""
+        return open_(*burst, **{"opener": self.opener(sas)} | more)
 
 
-@pytest.fixture(scope="session")
-def esp() -> Esp:
-    """Builders of SAs and packets, and bursts of one call."""
-    return Esp()
+def native(sas: SaTable) -> BurstCipher:
+    """The cipher over the system's libcrypto."""
+    cipher = NativeCipher.of(sas)
+    assert cipher is not None
+    return cipher
+
+
+@pytest.fixture(scope="session", params=["native", "portable"])
+def esp(request: pytest.FixtureRequest) -> Esp:
+    """Everything about ESP is tested with both ciphers."""
+    if request.param == "portable":
+        return Esp(PortableCipher)
+    if LIBRARY is None:
+        pytest.skip(f"LIBCRYPTO MISSING: expected one of {', '.join(NAMES)}")
+    return Esp(native)

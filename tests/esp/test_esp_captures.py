@@ -17,7 +17,6 @@ import dpkt
 import numpy as np
 import pytest
 
-from saactors.esp.open import Opener
 from saactors.esp.suites import SUITES
 from saactors.esp.window import ReplayWindows
 from saactors.model.verdicts import Verdict
@@ -115,7 +114,7 @@ def test_every_packet_of_a_real_stack_decrypts_in_order(
     """Byte for byte, with replay windows, extended numbers across 2³² and ESP in UDP."""
     trace = read(shared_folder / "captures" / stack)
     sas, numbers = table_of(esp, trace)
-    windows, opener = ReplayWindows(), Opener(sas)
+    windows, opener = ReplayWindows(), esp.opener(sas)
     for spi, number in numbers.items():
         windows.resume(number, trace.keys[spi].get("first_seq64", 1) - 1)
     rows = trace.ours()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from saactors.errors import ParameterError
 from saactors.esp.contexts import ContextCache
 from saactors.esp.open import Opener
+from saactors.esp.portable_cipher import PortableCipher
 from saactors.esp.seal import Sealer
 
 
@@ -22,7 +23,7 @@ def kept(contexts: ContextCache) -> set[int]:
 def seal_as(esp: Any, sealer: Sealer, numbers: list[int]) -> list[Any]:
     """Seal one packet for each of these SAs, in one burst."""
     sealed: list[Any] = esp.seal(
-        None, [esp.ipv4(b"data")] * len(numbers), numbers=numbers, sealer=sealer
+        sealer._sas, [esp.ipv4(b"data")] * len(numbers), numbers=numbers, sealer=sealer
     )
     return sealed
 
@@ -31,7 +32,7 @@ def test_an_idle_sa_has_no_context(esp: Any) -> None:
     """Only those that sent something have."""
     sas = esp.table(*[esp.Form(spi=spi) for spi in range(300, 310)])
     contexts = ContextCache(sas)
-    seal_as(esp, Sealer(sas, contexts), [3, 7, 3])
+    seal_as(esp, Sealer(sas, PortableCipher(sas, contexts)), [3, 7, 3])
     assert kept(contexts) == {3, 7}
     assert repr(contexts) == "ContextCache(2 of at most 131072)"
 
@@ -44,7 +45,10 @@ def test_the_bound_is_a_bound_and_every_packet_is_sealed_right(
     """Even where one burst has more SAs than may have contexts."""
     sas = esp.table(*[esp.Form(spi=300 + n) for n in range(20)])
     contexts = ContextCache(sas, contexts_max)
-    sealer, opener = Sealer(sas, contexts), Opener(sas, contexts)
+    sealer, opener = (
+        Sealer(sas, PortableCipher(sas, contexts)),
+        Opener(sas, PortableCipher(sas, contexts)),
+    )
     for numbers in bursts:
         sealed = seal_as(esp, sealer, numbers)
         opened = esp.open(sas, sealed, numbers=numbers, opener=opener)
@@ -56,7 +60,7 @@ def test_a_busy_sa_keeps_its_context_while_idle_ones_pass_through(esp: Any) -> N
     """Second chance: what was used since the hand last came by is spared."""
     sas = esp.table(*[esp.Form(spi=300 + n) for n in range(50)])
     contexts = ContextCache(sas, 4)
-    sealer = Sealer(sas, contexts)
+    sealer = Sealer(sas, PortableCipher(sas, contexts))
     seal_as(esp, sealer, [0])
     busy = contexts.known[0]
     for newcomer in range(1, 50):
@@ -69,9 +73,11 @@ def test_sealer_and_opener_may_share_contexts(esp: Any) -> None:
     """The same primitive serves both directions."""
     sas = esp.table(esp.Form())
     contexts = ContextCache(sas)
-    sealed = seal_as(esp, Sealer(sas, contexts), [0])
+    sealed = seal_as(esp, Sealer(sas, PortableCipher(sas, contexts)), [0])
     made = contexts.known[0]
-    assert esp.open(sas, sealed, opener=Opener(sas, contexts)) == [esp.ipv4(b"data")]
+    assert esp.open(sas, sealed, opener=Opener(sas, PortableCipher(sas, contexts))) == [
+        esp.ipv4(b"data")
+    ]
     assert contexts.known[0] is made
 
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from saactors.esp.open import Opener
 from saactors.esp.open_layout import infer_high
 from saactors.esp.suites import SUITES
 from saactors.esp.window import ReplayWindows
@@ -58,7 +57,7 @@ def test_the_inferred_number_is_the_least_not_below_the_window(
 def test_a_stream_crosses_two_to_the_32(esp: Any, suite: Any) -> None:
     """Burst by burst, with replay windows, out of order and with losses; replays stay out."""
     sas = esp.table(esp.Form(suite.name, extended=True))
-    windows, opener = ReplayWindows(), Opener(sas)
+    windows, opener = ReplayWindows(), esp.opener(sas)
     windows.resume(0, EPOCH - 301)
     sequences = [n for n in range(EPOCH - 300, EPOCH + 300) if n % 7]
     sequences[::2], sequences[1::2] = sequences[1::2], sequences[::2]

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saactors.esp.open import Opener
 from saactors.esp.suites import SUITES
 from saactors.model.packets import PACKET
 from saactors.model.sa import Mode
@@ -164,7 +163,7 @@ def test_a_packet_cut_by_the_snap_length_cannot_be_opened(esp: Any) -> None:
     (sealed,) = esp.seal(sas, [esp.ipv4(bytes(100))])
     records = np.zeros(1, PACKET)
     records["length_bytes"], records["captured_bytes"] = len(sealed), len(sealed) - 1
-    opened = Opener(sas).open_packets(
+    opened = esp.opener(sas).open_packets(
         np.frombuffer(sealed, np.uint8), records, np.zeros(1, np.int32), np.zeros(1, np.uint64)
     )
     assert opened.verdicts.tolist() == [Verdict.CUT_BY_SNAP_LENGTH]

@@ -203,6 +203,15 @@ def test_transport_mode_in_udp_puts_udp_where_esp_would_stand(esp: Any) -> None:
     assert esp.open(sas, [sealed]) == [packet]
 
 
+@pytest.mark.parametrize("protocol", [4, 41])
+def test_ip_in_ip_is_a_transport_packet_in_transport_mode(esp: Any, protocol: int) -> None:
+    """The mode is the SA's, whatever the next header is."""
+    sas = esp.table(esp.Form(mode=Mode.TRANSPORT))
+    inside = esp.ipv4(b"payload") if protocol == 4 else esp.ipv6(b"payload")
+    packet = esp.ipv4(inside, protocol=protocol)
+    assert esp.open(sas, esp.seal(sas, [packet])) == [packet]
+
+
 def test_inner_fragments_go_through_a_tunnel(esp: Any) -> None:
     """RFC 4303 §3.3.4: in tunnel mode ESP takes whatever packet comes."""
     sas = esp.table(esp.Form())

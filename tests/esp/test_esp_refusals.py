@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from saactors.esp.seal import Sealer
 from saactors.model.packets import PACKET
 from saactors.model.sa import Mode
 from saactors.model.verdicts import Verdict
@@ -94,7 +93,7 @@ def seal_cut(esp: Any, form: Any, packet: bytes, captured: int) -> int:
     records["length_bytes"], records["captured_bytes"] = len(packet), captured
     records["sequence"] = 1
     data = np.frombuffer(packet[:captured], np.uint8)
-    sealed = Sealer(esp.table(form)).seal_packets(data, records, np.zeros(1, np.int32))
+    sealed = esp.sealer(esp.table(form)).seal_packets(data, records, np.zeros(1, np.int32))
     return int(sealed.verdicts[0])
 
 
@@ -119,6 +118,6 @@ def test_a_packet_outside_its_data_is_a_mistake_of_the_caller(esp: Any) -> None:
     one = np.array([1], np.int32)
     for start in (-1, 1):
         with pytest.raises(AssertionError):
-            Sealer(esp.table(esp.Form())).seal_burst(
+            esp.sealer(esp.table(esp.Form())).seal_burst(
                 packet, np.array([start]), 50 * one, 50 * one, 0 * one, np.array([1], np.uint64)
             )

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saactors.esp.open import Opener
-from saactors.esp.seal import Sealer
 from saactors.esp.suites import SUITES
 from saactors.model.packets import PACKET
 from saactors.model.sa import Mode
@@ -76,7 +74,7 @@ def test_a_packet_cut_by_the_snap_length_is_filled_up_with_zeroes(esp: Any) -> N
     """What is sealed has the length on the wire, captured bytes first."""
     sas = esp.table(esp.Form())
     whole = esp.ipv4(bytes(range(200)))
-    sealed = Sealer(sas).seal_burst(
+    sealed = esp.sealer(sas).seal_burst(
         np.frombuffer(whole[:60], np.uint8),
         np.array([0]),
         np.array([60], np.int32),
@@ -97,7 +95,7 @@ def test_records_and_columns_give_the_same_bytes(esp: Any) -> None:
     records["sa"], records["sequence"] = [0, 1, 0], [1, 1, 2]
     rows = np.array([2, 1], np.int32)
     data = np.frombuffer(b"".join(packets), np.uint8)
-    sealed = Sealer(sas).seal_packets(data, records, rows)
+    sealed = esp.sealer(sas).seal_packets(data, records, rows)
     expected = esp.seal(sas, [packets[2], packets[1]], [2, 1], [0, 1])
     assert sealed.data.tobytes() == b"".join(expected)
 
@@ -118,8 +116,8 @@ def test_lengths_without_crypto_are_those_with_crypto(esp: Any) -> None:
     records["sequence"] = 1
     rows = np.arange(len(records), dtype=np.int32)
     data = np.frombuffer(b"".join(packets) * len(forms), np.uint8)
-    sealed = Sealer(sas).seal_packets(data, records, rows)
-    starts, lengths, verdicts = Sealer(sas).sealed_lengths(data, records, rows)
+    sealed = esp.sealer(sas).seal_packets(data, records, rows)
+    starts, lengths, verdicts = esp.sealer(sas).sealed_lengths(data, records, rows)
     assert Verdict.PACKET_TOO_LONG in verdicts
     assert starts.tolist() == sealed.starts.tolist()
     assert lengths.tolist() == sealed.lengths.tolist()
@@ -129,7 +127,7 @@ def test_lengths_without_crypto_are_those_with_crypto(esp: Any) -> None:
 def test_one_sealer_and_opener_serve_bursts_of_every_size(esp: Any) -> None:
     """Scratch grows with the burst; an empty burst is a burst too."""
     sas = esp.table(esp.Form(outer=V6))
-    sealer, opener = Sealer(sas), Opener(sas)
+    sealer, opener = esp.sealer(sas), esp.opener(sas)
     for count in (0, 1, 300, 2, 700):
         packets = [esp.ipv6(bytes(1400))] * count
         sealed = esp.seal(sas, packets, sealer=sealer)
@@ -143,10 +141,10 @@ def test_rows_of_a_large_record_array_need_no_splitting(esp: Any) -> None:
     records["length_bytes"] = records["captured_bytes"] = len(packet)
     records["sequence"] = 1
     rows = np.arange(300, dtype=np.int32)
-    sealed = Sealer(sas).seal_packets(np.frombuffer(packet, np.uint8), records, rows)
+    sealed = esp.sealer(sas).seal_packets(np.frombuffer(packet, np.uint8), records, rows)
     records["offset"], records["length_bytes"] = sealed.starts, sealed.lengths
     records["captured_bytes"] = sealed.lengths
-    opened = Opener(sas).open_packets(sealed.data, records, rows, np.zeros(300, np.uint64))
+    opened = esp.opener(sas).open_packets(sealed.data, records, rows, np.zeros(300, np.uint64))
     assert opened.verdicts.tolist() == [Verdict.PASSED] * 300
     assert opened.lengths.tolist() == [len(packet)] * 300
 
@@ -154,7 +152,7 @@ def test_rows_of_a_large_record_array_need_no_splitting(esp: Any) -> None:
 def test_sas_may_be_added_while_a_sealer_runs(esp: Any) -> None:
     """The table grows; sealer and opener follow."""
     sas, more = esp.table(esp.Form()), esp.table(*[esp.Form(spi=spi) for spi in range(300, 500)])
-    sealer, opener = Sealer(sas), Opener(sas)
+    sealer, opener = esp.sealer(sas), esp.opener(sas)
     packet = esp.ipv4(b"payload")
     assert esp.open(sas, esp.seal(sas, [packet], sealer=sealer), opener=opener) == [packet]
     sas.add(more.records, more.keys)
