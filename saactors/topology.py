@@ -14,7 +14,7 @@ behind it; only the card's reports flow back, over edges wide enough never to bl
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -140,7 +140,7 @@ class System:
     emitters: Mapping[str, Emitter]
     on_wait: WaitListener | None
     progress: Callable[[int], None]
-    signals: Inlet[bytes] | None = None
+    signals: AsyncIterator[bytes] | None = None
     gauges: dict[str, Gauge] = field(default_factory=dict)
     interrupted: bool = False
 

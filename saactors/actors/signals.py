@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterable
+
 import structlog
 
 from saactors.errors import UserError
@@ -10,11 +12,11 @@ from saactors.observe.observer import Emitter
 from saactors.placement.change import RuleChange, decode_signal
 from saactors.placement.cost import CostModel
 from saactors.runtime.clock import Clock
-from saactors.runtime.edges import Inlet, Outlet
+from saactors.runtime.edges import Outlet
 
 
 async def run_signals(
-    network: Inlet[bytes],
+    network: AsyncIterator[bytes],
     decay: Outlet[RuleChange],
     rule: str,
     cost: CostModel,
@@ -33,3 +35,23 @@ async def run_signals(
             continue
         emit(RuleChanged(clock.now_ns(), change.rule, change.given))
         await decay.send(change)
+
+
+class PlannedSignals:
+    """A network whose signals are known beforehand: pairs of an instant in ns and a signal."""
+
+    def __init__(self, planned: Iterable[tuple[int, bytes]], clock: Clock) -> None:
+        self._left = iter(sorted(planned))
+        self._clock = clock
+
+    def __aiter__(self) -> PlannedSignals:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next signal, when its time has come."""
+        following = next(self._left, None)
+        if following is None:
+            raise StopAsyncIteration
+        instant_ns, signal = following
+        await self._clock.sleep_until_ns(instant_ns)
+        return signal

@@ -26,7 +26,7 @@ WAITING: Final = ("waited_ns",)
 CACHE: Final = ("residents", "lowest_resident_metric")
 
 BINS: Final = 512
-FIRST_WIDTH_NS: Final = 1 << 10
+FIRST_WIDTH_NS: Final = 1 << 17  # 131 µs: a trace of 67 ms fills all bins
 
 CellT = TypeVar("CellT")
 

@@ -15,6 +15,7 @@ from nicmodel.faults import FaultPlan
 from nicmodel.profile import CardProfile
 from saactors.actors.card_news import CardNews
 from saactors.actors.placement_news import PlacementNews
+from saactors.actors.signals import PlannedSignals
 from saactors.actors.sinks import CaptureSink, Verifier
 from saactors.observe.event_log import EventLogWriter
 from saactors.observe.events import EdgeWaited, Event, SaAdded
@@ -27,7 +28,6 @@ from saactors.replay.describe import describe_sa
 from saactors.replay.options import ReplayOptions
 from saactors.replay.security import Security, build_security
 from saactors.runtime.clock import Clock, VirtualClock, WallClock
-from saactors.runtime.edges import Inlet
 from saactors.scenario.equipment import card_profile, fault_plan, host_profile
 from saactors.scenario.tables import Scenario
 from saactors.streams.exit import Exit, Sink
@@ -58,7 +58,7 @@ def build_replay(
     files: ExitStack,
     progress: Callable[[CaptureReader, int], None] | None,
     listeners: Sequence[Listener],
-    signals: Inlet[bytes] | None,
+    signals: Sequence[tuple[int, bytes]],
 ) -> Replay:
     """Build everything; ``files`` closes what is opened here.
 
@@ -109,7 +109,7 @@ def build_replay(
         emitters=emitters,
         on_wait=on_wait,
         progress=lambda packets: progress(capture, packets) if progress else None,
-        signals=signals,
+        signals=PlannedSignals(signals, clock) if signals else None,
     )
     return Replay(
         options,

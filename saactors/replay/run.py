@@ -16,7 +16,6 @@ from saactors.replay.options import ReplayOptions
 from saactors.replay.outcome import ended_event, result_of, started_event
 from saactors.report.result import RunResult
 from saactors.runtime.clock import VirtualClock
-from saactors.runtime.edges import Inlet
 from saactors.runtime.scheduler import seed_scheduler
 from saactors.topology import run_system
 from saactors.traces.reader import CaptureReader
@@ -29,16 +28,17 @@ def replay(
     *,
     progress: Progress | None = None,
     listeners: Sequence[Listener] = (),
-    signals: Inlet[bytes] | None = None,
+    signals: Sequence[tuple[int, bytes]] = (),
     scheduler_seed: int | None = None,
     stop_on_signal: bool = False,
 ) -> RunResult:
     """Replay a capture; returns when its last packet has left.
 
-    ``listeners`` hear of events as they happen, ``signals`` may change the rule meanwhile (see
-    ``saactors.placement.change``). ``scheduler_seed`` shuffles the actors' turns within an instant
-    otherwise than the run's seed would; decisions stay the same (law 7). With ``stop_on_signal``
-    SIGINT and SIGTERM end the run early, and its result says so.
+    ``listeners`` hear of events as they happen. ``signals`` change the rule meanwhile: what each
+    says (see ``saactors.placement.change``), and when it arrives, in ns. ``scheduler_seed``
+    shuffles the actors' turns within an instant otherwise than the run's seed would; decisions stay
+    the same (law 7). With ``stop_on_signal`` SIGINT and SIGTERM end the run early, and its result
+    says so.
 
     Raises:
         UserError: what the options name cannot be used; nothing has been started then.

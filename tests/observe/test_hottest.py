@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from saactors.model.packets import NO_SA, PACKET
 from saactors.observe.hottest import TRACKED, HottestSas
+from saactors.observe.series import FIRST_WIDTH_NS
 
 
 def burst_of(sas: list[int]) -> np.ndarray:
@@ -46,7 +47,8 @@ def test_each_leader_has_its_own_metric_over_time() -> None:
         return metrics[sas]
 
     hottest = HottestSas(metrics_of)
-    for time_ns in range(0, 10_000, 100):
+    tenth_ns = FIRST_WIDTH_NS * 100 // 1024
+    for time_ns in range(0, 100 * tenth_ns, tenth_ns):
         metrics[7] += 1
         metrics[3] += 2
         hottest.observe(time_ns, burst_of([7, 7, 3]), 100)
@@ -64,7 +66,7 @@ def test_whoever_takes_a_place_does_not_inherit_its_history() -> None:
     metrics = np.arange(100.0)
     hottest = HottestSas(lambda sas: metrics[sas])
     hottest.observe(0, burst_of(list(range(TRACKED))), 100)
-    hottest.observe(50_000, burst_of([99] * 3), 100)
+    hottest.observe(49 * FIRST_WIDTH_NS, burst_of([99] * 3), 100)
     leaders = hottest.leaders(1)
     assert list(leaders) == [99]
     history = hottest.metrics.column(leaders[99], 50)
