@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +13,7 @@ from nicmodel.reports import Submission
 from saactors.actors.card_news import CardNews
 from saactors.model.burst import Completion, Component, Finished, LoadCommand, Outcome, Share
 from saactors.model.packets import NO_SA
+from saactors.runtime.agenda import Agenda
 from saactors.runtime.clock import Clock
 from saactors.runtime.edges import Inlet, Outlet
 from saactors.streams.crypto import Crypto, card_columns, flip_bits
@@ -38,12 +38,11 @@ async def run_nic(
     While the engine's queue is full, or a load has to wait for room, nothing more is taken: the
     ring fills up and the arbiter waits. That is where a card's backpressure comes from.
     """
-    # The engine's own queue: the card bounds it (engine_room_ns), so the channel need not.
-    queue, engine = trio.open_memory_channel[tuple[Submission, Share, Rows]](math.inf)
+    # What is in the engine; the card bounds it (engine_room_ns).
+    engine: Agenda[tuple[Submission, Share, Rows]] = Agenda(clock)
 
     async def finish_submissions() -> None:
         async for submission, share, flipped in engine:
-            await clock.sleep_until_ns(submission.finish_ns)
             if card.is_done(submission, clock.now_ns()):
                 finished = crypto.process(share, Component.NIC)
                 await egress.send(flip_bits(finished, flipped, submission.flipped_bits))
@@ -88,7 +87,7 @@ async def run_nic(
             await returned.send(refused)
         if submission.accepted:
             flipped = share.rows[submission.flipped_rows]
-            queue.send_nowait((submission, share, flipped))
+            engine.enter(submission.finish_ns, (submission, share, flipped))
 
     with egress, returned:
         async with trio.open_nursery() as reports:
@@ -96,7 +95,7 @@ async def run_nic(
                 reports.start_soon(report_at, reset_ns)
             async with trio.open_nursery() as work:
                 work.start_soon(finish_submissions)
-                with queue:
+                with engine:
                     async for message in arbiter:
                         if isinstance(message, LoadCommand):
                             await load(message)

@@ -2,14 +2,18 @@
 
 Importing everything takes seconds (Numba, NumPy, cryptography); ``--help`` must not. So this module
 imports click alone, and a subcommand names its module and what it is for.
+
+Whatever goes wrong on purpose ends here, as one clear line on standard error and an exit status: 2
+for what the user gave, 1 for what went wrong in the run, 130 if it was interrupted.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -17,6 +21,8 @@ import click
 
 from saactors import __version__
 from saactors.errors import SaactorsError
+
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
 # name → module:command, and the line that --help shows.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
@@ -31,7 +37,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
         "rules": (
             "saactors.cli.rules:rules",
-            "List the placement rules, their parameters and where they come from.",
+            "List the placement rules and their parameters, with sources.",
         ),
         "profiles": (
             "saactors.cli.profiles:profiles",
@@ -39,6 +45,29 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
     }
 )
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        status = saactors(prog_name="saactors", standalone_mode=False)
+    except SaactorsError as problem:
+        click.echo(f"saactors: {problem}", err=True)
+        status = problem.exit_status
+    except click.ClickException as problem:
+        click.echo(_wording(problem), err=True)
+        status = problem.exit_code
+    except click.Abort:
+        click.echo("saactors: interrupted before there was anything to show", err=True)
+        status = INTERRUPTED
+    sys.exit(status)
+
+
+def _wording(problem: click.ClickException) -> str:
+    """What click found wrong with the command line, and where to read on."""
+    context = problem.ctx if isinstance(problem, click.UsageError) else None
+    command = context.command_path if context is not None else "saactors"
+    return f"{command}: {problem.format_message()}\nTry '{command} --help'."
 
 
 class LazyGroup(click.Group):
@@ -56,26 +85,37 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names; one that does not exist gets a suggestion."""
+        name = args[0]
+        if name not in COMMANDS:
+            ctx.fail(f"no such command: {name!r}; {_suggestion(name)}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in --help, from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="saactors")
-def saactors() -> None:
+def _suggestion(name: str) -> str:
+    if Path(name).is_file():
+        return f"to replay that file: saactors replay {name}"
+    close = get_close_matches(name, COMMANDS, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(COMMANDS)}"
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="saactors", message="%(prog)s %(version)s")
+@click.pass_context
+def saactors(ctx: click.Context) -> None:
     """Decide, from live traffic, which IPsec SAs a network card should hold."""
-
-
-def main() -> None:
-    """Run the command line; what goes wrong is one clear line and an exit status."""
-    try:
-        saactors(prog_name="saactors")
-    except SaactorsError as problem:
-        click.echo(f"saactors: {problem}", err=True)
-        sys.exit(problem.exit_status)
-    except BrokenPipeError:
-        # Whoever reads our output, such as head, has seen enough; Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)

@@ -2,29 +2,65 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+from saactors.cli.output import paragraphs_of, standard_output
+
+if TYPE_CHECKING:
+    from nicmodel.profile import CardProfile, HostProfile
 
 
 @click.command()
 @click.argument("name", required=False)
 def profiles(name: str | None) -> None:
-    """List the card profiles, or every figure of the profile NAME with its source."""
+    """List the card profiles, or every figure of the profile NAME with its source.
+
+    Figures are keys of a scenario's [card] and [host] tables, where each can be changed.
+    """
     # Imported here, so that --help need not wait for it.
     from nicmodel.presets import HOST, PROFILES  # noqa: PLC0415
-    from nicmodel.profile import describe  # noqa: PLC0415
     from saactors.errors import ParameterError  # noqa: PLC0415
 
-    if name is None:
-        for profile in PROFILES.values():
-            click.echo(
-                f"{profile.name:10} {profile.slots_max:>6} slots, a load takes "
-                f"{profile.load_latency_ns / 1000:g} µs and {profile.load_host_ns / 1000:g} µs "
-                "of the host"
-            )
-        click.echo("\nsaactors profiles NAME shows every figure with its source.")
-        return
-    if name not in PROFILES:
+    if name is not None and name not in PROFILES:
         raise ParameterError("profile", name, f"one of {', '.join(PROFILES)}")
-    for row in (*describe(PROFILES[name]), *describe(HOST)):
-        value = f"{row.value:,}" if isinstance(row.value, int) else f"{row.value}"
-        click.echo(f"{row.field:26} {value:>12} {row.unit:10} {row.source}")
+    with standard_output():
+        if name is None:
+            _list_all(PROFILES.values())
+        else:
+            _describe(f"{name}: the card", PROFILES[name])
+            _describe("\nthe host, whichever card it has", HOST)
+
+
+def _list_all(known: Iterable[CardProfile]) -> None:
+    from saactors.observe.units import duration  # noqa: PLC0415
+
+    for profile in known:
+        load, host = duration(profile.load_latency_ns), duration(profile.load_host_ns)
+        click.echo(
+            f"{profile.name:9}  {profile.slots_max:>6,} slots, a load takes {load:>7}, "
+            f"of the host {host:>7}"
+        )
+    click.echo("\n'saactors profiles NAME' shows every figure with its source.")
+
+
+def _describe(heading: str, profile: CardProfile | HostProfile) -> None:
+    from nicmodel.profile import describe  # noqa: PLC0415
+
+    click.echo(heading)
+    for row in describe(profile):
+        click.echo(f"  {row.field} = {_plainly(row.value)} {row.unit}".rstrip())
+        click.echo(paragraphs_of([row.source], indent=6))
+
+
+def _plainly(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return (
+        f"{value:,g}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else f"{value}"
+    )

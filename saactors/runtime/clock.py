@@ -35,6 +35,10 @@ class Clock(Protocol):
         """Return at ``instant_ns``; at once, without a checkpoint, if it is not in the future."""
         ...
 
+    def wake_at(self, sleeper: Sleeper, instant_ns: int) -> None:
+        """Wake ``sleeper`` at ``instant_ns``, or sooner if this clock has no timers of its own."""
+        ...
+
 
 class VirtualClock(trio.abc.Clock):
     """Discrete-event time. Pass it to ``trio.run(…, clock=…)`` and to the actors.
@@ -44,7 +48,7 @@ class VirtualClock(trio.abc.Clock):
 
     def __init__(self) -> None:
         self._now_ns = 0
-        self._sleepers: list[tuple[int, int, _Sleeper]] = []
+        self._sleepers: list[tuple[int, int, Sleeper]] = []
         self._serial = 0
 
     def now_ns(self) -> int:
@@ -55,10 +59,14 @@ class VirtualClock(trio.abc.Clock):
         """Park this task until virtual time reaches ``instant_ns``."""
         if instant_ns <= self._now_ns:
             return
-        sleeper = _Sleeper(trio.lowlevel.current_task())
+        sleeper = Sleeper()
+        self.wake_at(sleeper, instant_ns)
+        await sleeper.park()
+
+    def wake_at(self, sleeper: Sleeper, instant_ns: int) -> None:
+        """Wake ``sleeper`` when virtual time reaches ``instant_ns``."""
         self._serial += 1
         heapq.heappush(self._sleepers, (instant_ns, self._serial, sleeper))
-        await trio.lowlevel.wait_task_rescheduled(sleeper.abort)
 
     def start_clock(self) -> None:
         """Trio's run begins; virtual time stands at 0."""
@@ -86,21 +94,27 @@ class VirtualClock(trio.abc.Clock):
         return math.inf
 
 
-class _Sleeper:
-    """A parked task, until it is woken or cancelled."""
+class Sleeper:
+    """The task that made it, which may be parked; woken once, unless it is cancelled first."""
 
     __slots__ = ("task",)
 
-    def __init__(self, task: trio.lowlevel.Task) -> None:
-        self.task: trio.lowlevel.Task | None = task
+    def __init__(self) -> None:
+        self.task: trio.lowlevel.Task | None = trio.lowlevel.current_task()
 
-    def abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
-        self.task = None
-        return trio.lowlevel.Abort.SUCCEEDED
+    async def park(self) -> None:
+        """Wait to be woken."""
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
 
     def wake(self) -> None:
+        """Let the task go on, if it still waits."""
         if self.task is not None:
             trio.lowlevel.reschedule(self.task)
+            self.task = None
+
+    def _abort(self, _raise_cancel: object) -> trio.lowlevel.Abort:
+        self.task = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class WallClock:
@@ -119,3 +133,7 @@ class WallClock:
         ahead_ns = instant_ns - self.now_ns()
         if ahead_ns > 0:
             await trio.sleep(ahead_ns / self._speed / 1e9)
+
+    def wake_at(self, sleeper: Sleeper, _instant_ns: int) -> None:
+        """Wake ``sleeper`` now: whoever waits for an instant sleeps for the rest of the time."""
+        sleeper.wake()
