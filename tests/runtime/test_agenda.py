@@ -17,8 +17,7 @@ def played(dues: list[tuple[int, int]]) -> list[tuple[int, int]]:
         agenda: Agenda[int] = Agenda(clock)
 
         async def collect() -> None:
-            async for number in agenda:
-                came.append((clock.now_ns(), number))
+            came.extend([(clock.now_ns(), number) async for number in agenda])
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(collect)
@@ -65,8 +64,7 @@ def test_the_wall_clock_keeps_an_agenda_too() -> None:
         agenda: Agenda[int] = Agenda(clock)
 
         async def collect() -> None:
-            async for due_ns in agenda:
-                came.append(clock.now_ns() >= due_ns)
+            came.extend([clock.now_ns() >= due_ns async for due_ns in agenda])
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(collect)
