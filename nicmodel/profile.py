@@ -43,8 +43,9 @@ DISTRIBUTIONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+# Of any type, as dataclasses.field is.
 def _figure(unit: str, *, least: float = 0, default: object = None) -> Any:  # noqa: ANN401
-    """A field with its unit and its least value; any type, as dataclasses.field is."""
+    """A field with its unit and its least value."""
     metadata = {"unit": unit, "least": least}
     if default is None:
         return field(metadata=metadata)

@@ -1,10 +1,10 @@
 """The picture in code: which actors there are, who may talk to whom, and how much may be under way.
 
     source → classifier → keeper → arbiter ─┬→ software ─┬→ egress
-                            ↑ ↑      ↑ │    ├→ nic ──────┤
-                        decay └──────┼─│────┘ │          │
-                          ↑          └─┼──────┘          │
-                       signals         └── past both ────┘
+                           ↑↑ ↑      ↑ │    ├→ nic ──────┤
+                      decay┘│ └──────┼─│────┘ │          │
+                        ↑   │        └─┼──────┘          │
+                     signals┘          └── past both ────┘
 
 ``edges`` is the drawing as data: the wiring below goes by it, and ``docs/architecture.md`` shows
 what ``draw`` makes of it. Data flows one way, so a trace ends by every actor closing its outlets
@@ -16,6 +16,7 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, Final
 
 import trio
@@ -47,7 +48,7 @@ from saactors.traces.receive_ring import ReceiveRing
 # Bursts on an edge: with bursts of 256 about what a receive queue of 2048 descriptors holds.
 BURSTS: Final = 8
 TICKS: Final = 4
-SIGNALS: Final = 4
+SIGNALS: Final = 16
 
 # The emitting actors, in the order in which events of one instant are told.
 EMITTERS: Final = ("run", "signals", "source", "classifier", "arbiter", "nic", "egress", "edges")
@@ -67,6 +68,7 @@ def loads_outstanding_max(profile: CardProfile) -> int:
 def edges(profile: CardProfile, software_workers: int = 1, resets: int = 0) -> tuple[Edge, ...]:
     """Every edge of a system with that card and that many software workers."""
     loads = loads_outstanding_max(profile)
+    rare = "changes are rare; whoever sends more within a period waits for its end"
     some = "a receive queue's worth of bursts: more would only add latency"
     waits = "the sender waits"
     behind = "never: wide enough for all that can be unread"
@@ -74,11 +76,14 @@ def edges(profile: CardProfile, software_workers: int = 1, resets: int = 0) -> t
     return (
         _edge("source", "classifier", "bursts", BURSTS, waits, some),
         _edge("classifier", "keeper", "bursts", BURSTS, waits, some),
-        _edge("signals", "decay", "rule changes", SIGNALS, waits, "they are rare"),
+        *(
+            _edge("signals", follower, "rule changes", SIGNALS, waits, rare)
+            for follower in ("keeper", "decay")
+        ),
         _edge(
             "decay",
             "keeper",
-            "ticks, rule changes",
+            "ticks",
             TICKS,
             waits,
             "ticks carry their nominal time, so a late one is as good",
@@ -140,6 +145,7 @@ class System:
     emitters: Mapping[str, Emitter]
     on_wait: WaitListener | None
     progress: Callable[[int], None]
+    unblock: Callable[[], None] = lambda: None  # called by a signal's handler, may raise OSError
     signals: AsyncIterator[bytes] | None = None
     gauges: dict[str, Gauge] = field(default_factory=dict)
     interrupted: bool = False
@@ -208,6 +214,7 @@ def _start_feeding(
         rule.parameters.period_ns,
         rule.parameters.decide,
         system.hottest,
+        inlets["signals_keeper"] if system.signals is not None else None,
     )
     actors.start_soon(
         run_decay,
@@ -220,7 +227,7 @@ def _start_feeding(
         actors.start_soon(
             run_signals,
             system.signals,
-            outlets["signals_decay"],
+            [outlets["signals_keeper"], outlets["signals_decay"]],
             rule.name,
             rule.cost,
             clock,
@@ -274,7 +281,17 @@ def _start_placing(
 
 
 async def _stop_on_signal(system: System, running: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            system.interrupted = True
-            running.cancel()
+    """Wait for a signal, and end the run when it comes, even in the middle of a read."""
+    loop = trio.lowlevel.current_trio_token()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        system.interrupted = True
+        loop.run_sync_soon(running.cancel)
+        system.unblock()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        await trio.sleep_forever()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

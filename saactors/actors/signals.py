@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
+from operator import itemgetter
 
 import structlog
 
@@ -17,7 +19,7 @@ from saactors.runtime.edges import Outlet
 
 async def run_signals(
     network: AsyncIterator[bytes],
-    decay: Outlet[RuleChange],
+    followers: Sequence[Outlet[RuleChange]],
     rule: str,
     cost: CostModel,
     clock: Clock,
@@ -33,15 +35,20 @@ async def run_signals(
         except UserError as problem:
             structlog.get_logger().warning("signal_ignored", problem=str(problem))
             continue
-        emit(RuleChanged(clock.now_ns(), change.rule, change.given))
-        await decay.send(change)
+        arrived_ns = clock.now_ns()
+        emit(RuleChanged(arrived_ns, change.rule, change.given))
+        for follower in followers:
+            await follower.send(replace(change, time_ns=arrived_ns))
 
 
 class PlannedSignals:
-    """A network whose signals are known beforehand: pairs of an instant in ns and a signal."""
+    """A network whose signals are known beforehand: pairs of an instant in ns and a signal.
+
+    Those of one instant arrive in the order given.
+    """
 
     def __init__(self, planned: Iterable[tuple[int, bytes]], clock: Clock) -> None:
-        self._left = iter(sorted(planned))
+        self._left = iter(sorted(planned, key=itemgetter(0)))
         self._clock = clock
 
     def __aiter__(self) -> PlannedSignals:

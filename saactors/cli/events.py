@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 from collections.abc import Iterable, Iterator
 
 import click
 
+from saactors.cli.output import standard_output
 from saactors.cli.values import Duration
 from saactors.observe.events import EVENTS, Event, SaAdded
 
@@ -60,11 +60,12 @@ class SaName(click.ParamType[tuple[str, int]]):
     "--format",
     "log_format",
     type=click.Choice(["console", "json"]),
+    metavar="console|json",
     default="console",
     show_default=True,
     help="Lines to read, or one JSON object a line.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many events.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after so many events.")
 def events(
     file: str,
     kinds: tuple[str, ...],
@@ -94,14 +95,10 @@ def events(
         and event.time_ns >= from_ns
         and (until_ns is None or event.time_ns < until_ns)
     )
-    try:
+    with standard_output():
         show = EventView("json" if log_format == "json" else "console", sys.stdout).show
         for event in itertools.islice(found, limit):
             show(event)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as head, has seen enough; Python would complain again when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def about(log: Iterable[Event], sas: tuple[tuple[str, int], ...]) -> Iterator[Event]:

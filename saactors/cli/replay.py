@@ -4,180 +4,163 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from saactors.cli.main import INTERRUPTED
+from saactors.cli.output import standard_output
+from saactors.cli.progress import progress_bar
+from saactors.cli.sections import SectionedCommand, section
 from saactors.cli.values import Duration
-from saactors.errors import ParameterError
 
 if TYPE_CHECKING:
-    from saactors.replay.options import ReplayOptions
-    from saactors.replay.run import Progress
     from saactors.report.result import RunResult
-    from saactors.scenario.tables import Scenario
 
-INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 VERIFY_FAILED: Final = 1
-
-RULE_PARAMETERS: Final = (
-    "initial",
-    "increment",
-    "bonus",
-    "decay",
-    "period",
-    "threshold",
-    "weight",
-    "decide",
-)
 
 _FILE = click.Path(dir_okay=False)
 
+_ANALYSIS: Final = "by cost analysis"
 
-@click.command("replay")
+_protection = section("Protection")
+_arrival = section("Arrival")
+_placement = section("Card and placement rule")
+_work = section("Execution")
+_results = section("Results")
+
+
+def _choice(*values: str) -> dict[str, Any]:
+    """An option that takes one of these values."""
+    return {"type": click.Choice(values), "metavar": "|".join(values)}
+
+
+def _number(kind: type | click.ParamType[Any]) -> dict[str, Any]:
+    """An option that takes a number of this kind."""
+    return {"type": kind, "metavar": "X" if kind is float else "N"}
+
+
+@click.command("replay", cls=SectionedCommand)
 @click.argument("capture", type=click.Path())
-@click.option("--scenario", type=click.Path(), help="SPD, SAs, card and rule from a TOML file.")
-@click.option("--seed", type=click.IntRange(0), help="Keys and chance.  [default: 0]")
-@click.option("--direction", type=click.Choice(["out", "in"]), help="Encrypt or decrypt.")
-@click.option(
+@_protection("--scenario", type=_FILE, help="SPD, SAs, card, rule and settings in TOML.")
+@_protection("--direction", **_choice("out", "in"), unset="out", help="Encrypt or decrypt.")
+@_protection(
     "--sa-per",
-    type=click.Choice(["flow", "host-pair", "subnet"]),
-    help="What gets an SA of its own.  [default: flow]",
+    **_choice("flow", "host-pair", "subnet"),
+    unset="flow",
+    help="What gets an SA of its own, each way.",
 )
-@click.option("--suite", help="Suite of those SAs.  [default: aes-gcm-128]")
-@click.option("--mode", type=click.Choice(["tunnel", "transport"]), help="Mode of those SAs.")
-@click.option("--keys", type=_FILE, help="Wireshark's esp_sa table, to decrypt with.")
-@click.option("--burst", type=int, help="Packets handed on together, at most.  [default: 256]")
-@click.option("--burst-wait-us", type=int, help="How long a burst may gather.  [default: 50]")
-@click.option("--rx-ring", type=int, help="Packets that may wait for the agent.  [default: 512]")
-@click.option("--closed-loop", is_flag=True, default=None, help="Wait instead of dropping.")
-@click.option("--software-workers", type=int, help="Cores for software crypto.  [default: 1]")
-@click.option("--pad-cut/--no-pad-cut", default=None, help="Pad packets cut by the snap length.")
-@click.option("--crypto", type=click.Choice(["real", "none"]), help="none: decide, do not encrypt.")
-@click.option("--pace", type=click.Choice(["virtual", "real"]), help="real: by the wall clock.")
-@click.option("--speed", type=float, help="So many times as fast, with --pace real.")
-@click.option("--profile", help="The card; see saactors profiles.  [default: 82599]")
-@click.option("--rule", help="The placement rule; see saactors rules.  [default: metric]")
-@click.option("--initial", type=float, help="Metric of a new SA.")
-@click.option("--increment", type=float, help="What a unit of weight adds to it.")
-@click.option("--bonus", type=float, help="What entering the cache adds to it.")
-@click.option("--decay", help="factor:F or amount:A, each period.")
-@click.option("--period", type=Duration(), help="Time between decays, such as 100ms.")
-@click.option("--threshold", type=float, help="Lead that a newcomer needs.")
-@click.option("--weight", type=click.Choice(["packets", "bytes", "saved-ns"]), help="Of a packet.")
-@click.option(
-    "--decide", type=click.Choice(["arrival", "periodic"]), help="When loads are decided."
+@_protection("--suite", metavar="NAME", unset="aes-gcm-128", help="Suite of these SAs.")
+@_protection("--mode", **_choice("tunnel", "transport"), unset="tunnel", help="Mode of these SAs.")
+@_protection("--keys", type=_FILE, help="To decrypt with: Wireshark's esp_sa table.")
+@_protection(
+    "--seed", **_number(click.IntRange(0, 2**64 - 1)), unset="0", help="Of keys, latencies, faults."
 )
-@click.option("--verify", is_flag=True, help="Decrypt every packet made and compare.")
-@click.option("--write-esp", type=_FILE, help="Write what leaves as a capture.")
-@click.option("--write-keys", type=_FILE, help="Write the keys as Wireshark's esp_sa table.")
-@click.option("--write-plain", type=_FILE, help="Write the decrypted packets as a capture.")
-@click.option("--events", type=_FILE, help="Write the event log; see saactors events.")
-@click.option("--report", type=_FILE, help="Write a page with plots.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-@click.option(
+@_arrival("--burst", **_number(int), unset="256", help="Packets handed on together, at most.")
+@_arrival(
+    "--burst-wait-us",
+    **_number(click.IntRange(0, 1_000_000)),
+    unset="50",
+    help="How long a burst may gather.",
+)
+@_arrival("--rx-ring", **_number(int), unset="512", help="Packets that may wait; more are dropped.")
+@_arrival("--closed-loop", is_flag=True, default=None, help="The source waits, nothing is dropped.")
+@_arrival(
+    "--pad-cut/--no-pad-cut",
+    default=None,
+    unset="pad",
+    help="Pad what a snap length cut, or drop it.",
+)
+@_placement("--profile", metavar="NAME", unset="82599", help="The card; see saactors profiles.")
+@_placement("--rule", metavar="NAME", unset="metric", help="The rule; see saactors rules.")
+@_placement("--initial", **_number(float), unset="0", help="Metric of a new SA.")
+@_placement("--increment", **_number(float), unset="1", help="Times a packet's weight: its gain.")
+@_placement("--bonus", **_number(float), unset=_ANALYSIS, help="Gain of entering the cache.")
+@_placement(
+    "--decay",
+    metavar="FORM",
+    unset="factor:0.9",
+    help="Per period: factor:F or amount:A.",
+)
+@_placement("--period", type=Duration(1), unset="100ms", help="Time between two decays.")
+@_placement("--threshold", **_number(float), unset=_ANALYSIS, help="Lead that a newcomer needs.")
+@_placement(
+    "--weight",
+    **_choice("packets", "bytes", "saved-ns"),
+    unset="packets",
+    help="What a packet is counted by.",
+)
+@_placement(
+    "--decide",
+    **_choice("arrival", "periodic"),
+    unset="arrival",
+    help="When loads are decided.",
+)
+@_work("--crypto", **_choice("real", "none"), unset="real", help="none: decide, do not encrypt.")
+@_work("--software-workers", **_number(int), unset="1", help="How many do software crypto.")
+@_work("--pace", **_choice("virtual", "real"), unset="virtual", help="real: by the wall clock.")
+@_work("--speed", **_number(float), unset="1", help="With --pace real: times as fast.")
+@_results("--verify", is_flag=True, help="Decrypt every packet made and compare it.")
+@_results("--write-esp", type=_FILE, help="Write what leaves as a capture.")
+@_results("--write-keys", type=_FILE, help="Write the keys as Wireshark's esp_sa table.")
+@_results("--write-plain", type=_FILE, help="Write decrypted packets as a capture.")
+@_results("--events", type=_FILE, help="Write the log that saactors events prints.")
+@_results("--report", type=_FILE, help="Write a page with plots over time.")
+@_results("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@_results(
     "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
+    **_choice("info", "warning", "error"),
     default="warning",
-    help="What is logged on standard error; info shows the events.",
+    unset="warning",
+    help="Of standard error; info: events.",
 )
-@click.option("--log-format", type=click.Choice(["console", "json"]), default="console")
+@_results(
+    "--log-format",
+    **_choice("console", "json"),
+    default="console",
+    unset="console",
+    help="Lines to read, or JSON objects.",
+)
 def replay_command(
     capture: str,
     scenario: str | None,
-    report: str | None,
     as_json: bool,
     log_level: str,
     log_format: str,
     **given: Any,  # noqa: ANN401 - the options above, by name
 ) -> None:
-    """Replay CAPTURE (pcap or pcapng, .gz, - for standard input) through the actors.
+    """Replay CAPTURE through the actors and show where the crypto ran.
 
-    Without a scenario every flow gets an SA of its own in each direction. An option given here goes
-    before the same setting in the scenario.
+    CAPTURE is pcap or pcapng, plain or in gzip; - reads standard input. Without a scenario all
+    traffic is protected. An option given here goes before the same setting in a scenario. Defaults
+    stand in brackets.
     """
     # Imported here, so that --help need not wait for it.
+    from saactors.cli.settings import in_terms_of_options, options_from  # noqa: PLC0415
     from saactors.observe.view import EventView, configure_logging  # noqa: PLC0415
     from saactors.replay.run import replay  # noqa: PLC0415
-    from saactors.report.page import write_page  # noqa: PLC0415
     from saactors.report.summary import print_summary  # noqa: PLC0415
-    from saactors.scenario.load import load_scenario  # noqa: PLC0415
 
     configure_logging(log_level, "json" if log_format == "json" else "console")
+    shows_events = log_level == "info"
     listeners = []
-    if log_level in ("debug", "info"):
+    if shows_events:
         listeners.append(EventView("json" if log_format == "json" else "console", sys.stderr).show)
-    described = load_scenario(scenario) if scenario is not None else None
-    options = options_from(capture, described, given)
-    with progress_bar(shown=sys.stderr.isatty()) as progress:
-        result = replay(options, progress=progress, listeners=listeners, stop_on_signal=True)
-    if report is not None:
-        write_page(result, report)
-    if as_json:
-        click.echo(json.dumps(result.to_json_object(), indent=2))
-    else:
-        print_summary(result)
-    sys.exit(exit_status(result))
-
-
-def options_from(capture: str, scenario: Scenario | None, given: dict[str, Any]) -> ReplayOptions:
-    """What the command line says, else the scenario, else the default.
-
-    Raises:
-        ParameterError: a value that cannot be used.
-    """
-    from saactors.replay.options import ReplayOptions, SaPer  # noqa: PLC0415
-
-    chosen: dict[str, Any] = {}
-    if scenario is not None:
-        settings = scenario.replay.model_dump(exclude_none=True)
-        chosen.update(settings, scenario=scenario)
-        if scenario.seed is not None:
-            chosen["seed"] = scenario.seed
-    chosen.update({name: value for name, value in given.items() if value is not None})
-    rule: dict[str, object] = {name: chosen.pop(name) for name in RULE_PARAMETERS if name in chosen}
-    if "period" in rule:
-        rule["period_ns"] = rule.pop("period")
-    if "burst_wait_us" in chosen:
-        chosen["burst_wait_ns"] = 1000 * chosen.pop("burst_wait_us")
-    if "sa_per" in chosen:
-        if scenario is not None and scenario.policies:
-            raise ParameterError("sa_per", chosen["sa_per"], "nothing: the scenario's policies say")
-        chosen["sa_per"] = SaPer(chosen["sa_per"])
-    return ReplayOptions(capture=capture, rule_parameters=rule, **chosen)
+    shows_progress = sys.stderr.isatty() and not shows_events
+    with in_terms_of_options(given):
+        options = options_from(capture, scenario, given)
+        with progress_bar(shown=shows_progress) as progress:
+            result = replay(options, progress=progress, listeners=listeners, stop_on_signal=True)
+    with standard_output():
+        if as_json:
+            click.echo(json.dumps(result.to_json_object(), indent=2))
+        else:
+            print_summary(result)
+    click.get_current_context().exit(exit_status(result))
 
 
 def exit_status(result: RunResult) -> int:
     """0, or what says that the run was interrupted or its packets were not right."""
-    if "interrupted" in result.drops or any("interrupted" in line for line in result.warnings):
+    if result.interrupted:
         return INTERRUPTED
     return VERIFY_FAILED if result.verification.failed else 0
-
-
-@contextmanager
-def progress_bar(*, shown: bool) -> Iterator[Progress | None]:
-    """A bar on standard error while the replay runs; nothing where nobody would see it."""
-    if not shown:
-        yield None
-        return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress as Bar  # noqa: PLC0415
-    from rich.progress import TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-    columns = (
-        TextColumn("replaying"),
-        *Bar.get_default_columns()[1:3],
-        TextColumn("{task.fields[packets]:,} packets"),
-        TimeElapsedColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("replaying", total=1.0, packets=0)
-
-        def advance(capture: Any, packets: int) -> None:  # noqa: ANN401 - a CaptureReader
-            read = capture.share_read
-            done = None if read is None else read * packets / max(capture.packets_read, 1)
-            bar.update(task, total=None if read is None else 1.0, completed=done, packets=packets)
-
-        yield advance

@@ -8,9 +8,12 @@ from saactors.observe.units import parse_duration_ns
 
 
 class Duration(click.ParamType[int]):
-    """A time such as 1.5s, 20ms, 3us or 100ns, as nanoseconds."""
+    """A time such as 1.5s, 20ms, 3us or 100ns, as nanoseconds; of ``least_ns`` or more."""
 
     name = "time"
+
+    def __init__(self, least_ns: int = 0) -> None:
+        self._least_ns = least_ns
 
     def convert(
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
@@ -19,6 +22,9 @@ class Duration(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            return parse_duration_ns(value)
+            duration_ns = parse_duration_ns(value)
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
+        if duration_ns < self._least_ns:
+            self.fail(f"found {value!r}, expected {self._least_ns} ns or more", param, ctx)
+        return duration_ns

@@ -85,7 +85,7 @@ def _readable_fields(event: Event) -> dict[str, object]:
     for name in FIELDS[event.kind][1:]:
         value = getattr(event, name)
         if isinstance(value, Mapping):
-            shown |= {key: _readable(key, entry) for key, entry in value.items()}
+            shown |= {k.removesuffix("_ns"): _readable(k, entry) for k, entry in value.items()}
         elif value is not None:
             shown[name.removesuffix("_ns")] = _readable(name, value)
     return shown

@@ -27,13 +27,15 @@ PLAIN: Final = str | int | float | None  # what a parameter's value may be
 class RuleChange:
     """The rule's parameters are these from now on.
 
-    ``given`` is what the signal said, ``parameters`` the same with all defaults filled in; ``tick``
-    counts the ticks that the metrics have seen when the keeper takes the change over.
+    ``given`` is what the signal said, ``parameters`` the same with all defaults filled in;
+    ``time_ns`` is when it arrived, and ``tick`` counts the ticks that the metrics have seen when
+    the keeper takes the change over.
     """
 
     rule: str
     given: Mapping[str, str | int | float | bool | None]
     parameters: RuleParameters
+    time_ns: int = 0
     tick: int = 0
 
 

@@ -25,6 +25,7 @@ from saactors.observe.series import WAITING, SumSeries
 from saactors.placement.cost import CostModel
 from saactors.placement.table import Rule, make_rule
 from saactors.replay.describe import describe_sa
+from saactors.replay.files import check_files
 from saactors.replay.options import ReplayOptions
 from saactors.replay.security import Security, build_security
 from saactors.runtime.clock import Clock, VirtualClock, WallClock
@@ -71,6 +72,7 @@ def build_replay(
     rule = _rule(options, scenario, profile)
     security = build_security(options)
     capture = files.enter_context(open_capture(options.capture))
+    check_files(options)
     clock: Clock = VirtualClock() if options.pace == "virtual" else WallClock(options.speed)
     observers = _observers(options, clock, files, listeners)
     emitters = {name: observers.emitter(rank) for rank, name in enumerate(EMITTERS)}
@@ -109,6 +111,7 @@ def build_replay(
         emitters=emitters,
         on_wait=on_wait,
         progress=lambda packets: progress(capture, packets) if progress else None,
+        unblock=capture.interrupt,
         signals=PlannedSignals(signals, clock) if signals else None,
     )
     return Replay(

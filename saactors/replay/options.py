@@ -54,6 +54,7 @@ class ReplayOptions:
     write_keys: str | Path | None = None
     write_plain: str | Path | None = None
     events: str | Path | None = None
+    report: str | Path | None = None
 
     def __post_init__(self) -> None:
         self._check_choice("direction", self.direction, ("out", "in"))
@@ -66,7 +67,7 @@ class ReplayOptions:
         if not 0 < self.speed < float("inf"):
             raise ParameterError("speed", self.speed, "a factor above 0")
         if self.speed != 1 and self.pace == "virtual":
-            raise ParameterError("speed", self.speed, "only with --pace real")
+            raise ParameterError("speed", "pace virtual", "pace real")
         self._check_files()
 
     def _check_choice(self, name: str, found: str, expected: tuple[str, ...]) -> None:
@@ -75,16 +76,15 @@ class ReplayOptions:
 
     def _check_files(self) -> None:
         """Files that this direction, or a run without cryptography, cannot have."""
-        inbound = self.direction == "in"
-        for name, needs_inbound in (
-            ("keys", True),
-            ("write_plain", True),
-            ("write_esp", False),
-            ("verify", False),
+        for name, direction in (
+            ("keys", "in"),
+            ("write_plain", "in"),
+            ("write_esp", "out"),
+            ("write_keys", "out"),
+            ("verify", "out"),
         ):
-            if getattr(self, name) and needs_inbound != inbound:
-                expected = f"--{name.replace('_', '-')} only with --direction "
-                raise ParameterError(name, "given", expected + ("in" if needs_inbound else "out"))
+            if getattr(self, name) and self.direction != direction:
+                raise ParameterError(name, f"direction {self.direction}", f"direction {direction}")
         for name in ("write_plain", "write_esp", "verify"):
             if getattr(self, name) and self.crypto == "none":
-                raise ParameterError(name, "--crypto none", "real cryptography for this")
+                raise ParameterError(name, "crypto none", "crypto real")

@@ -12,6 +12,7 @@ from saactors.observe.events import RunEnded, RunStarted, Scalar
 from saactors.placement.table import Rule
 from saactors.replay.build import Replay
 from saactors.replay.describe import stream_of
+from saactors.replay.files import outputs_of
 from saactors.report.result import (
     ByteTotals,
     EdgeUse,
@@ -25,8 +26,6 @@ from saactors.report.result import (
 from saactors.report.timeline import assemble_timeline
 
 HOTTEST_TOLD = 10
-
-_FILES = ("write_esp", "write_keys", "write_plain", "events")
 
 
 def result_of(built: Replay, wall_s: float) -> RunResult:
@@ -73,12 +72,9 @@ def result_of(built: Replay, wall_s: float) -> RunResult:
             failed=built.verifier.failed if built.verifier else 0,
         ),
         hottest=_hottest(built),
+        interrupted=system.interrupted,
         warnings=_warnings(built),
-        outputs={
-            name.removeprefix("write_"): str(getattr(options, name))
-            for name in _FILES
-            if getattr(options, name) is not None
-        },
+        outputs=outputs_of(options),
         timeline=assemble_timeline(
             [leave.traffic, leave.dropped, news.moves],
             [news.cache],
@@ -102,6 +98,8 @@ def started_event(built: Replay) -> RunStarted:
         {
             "direction": options.direction,
             "sa_per": options.sa_per.value,
+            "suite": options.suite,
+            "mode": options.mode,
             "burst": options.burst,
             "burst_wait_ns": options.burst_wait_ns,
             "rx_ring": options.rx_ring,
@@ -109,6 +107,8 @@ def started_event(built: Replay) -> RunStarted:
             "software_workers": options.software_workers,
             "crypto": options.crypto,
             "pad_cut": options.pad_cut,
+            "pace": options.pace,
+            "speed": options.speed,
         },
     )
 
@@ -137,7 +137,7 @@ def drops_of(built: Replay) -> dict[str, int]:
     drops = dict(system.leave.drops)
     if system.ring.dropped:
         drops[Verdict.RX_RING_FULL.label] = system.ring.dropped
-    inside = system.ring.passed - system.leave.left - sum(drops.values())
+    inside = system.ring.arrived - system.leave.left - sum(drops.values())
     assert inside == 0 or (inside > 0 and system.interrupted), f"{inside} packets are unaccounted"
     if inside:
         drops[Verdict.INTERRUPTED.label] = inside
@@ -162,7 +162,7 @@ def host_time_of(built: Replay) -> HostTime:
 def _packets(built: Replay) -> PacketTotals:
     leave = built.system.leave
     return PacketTotals(
-        entered=built.system.ring.passed,
+        entered=built.system.ring.arrived,
         left=leave.left,
         software=leave.packets[Component.SOFTWARE],
         nic=leave.packets[Component.NIC],
@@ -214,13 +214,14 @@ def _hottest(built: Replay) -> tuple[HotSa, ...]:
 
 def _warnings(built: Replay) -> tuple[str, ...]:
     warnings = list(built.capture.warnings)
-    if built.system.ring.cut and built.options.direction == "out" and built.options.pad_cut:
+    padded = built.system.leave.padded
+    if padded:
         warnings.append(
-            f"{built.system.ring.cut} packets were cut off by the snap length; they are padded "
+            f"{padded:,} encrypted packets had been cut off by the snap length; they were padded "
             "with zeros back to their length on the wire (--no-pad-cut drops them instead)"
         )
     if built.system.interrupted:
-        warnings.append("the replay was interrupted; what follows is what it had done by then")
+        warnings.append("the replay was interrupted; this is what it had done by then")
     return (*warnings, *built.observers.broken)
 
 

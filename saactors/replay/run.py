@@ -14,6 +14,7 @@ from saactors.observe.observer import Listener
 from saactors.replay.build import Replay, build_replay
 from saactors.replay.options import ReplayOptions
 from saactors.replay.outcome import ended_event, result_of, started_event
+from saactors.report.page import write_page
 from saactors.report.result import RunResult
 from saactors.runtime.clock import VirtualClock
 from saactors.runtime.scheduler import seed_scheduler
@@ -52,7 +53,10 @@ def replay(
         wall_s = time.monotonic() - began
         if options.write_keys is not None:
             write_key_table(options.write_keys, built.security.sas)
-        return result_of(built, wall_s)
+        result = result_of(built, wall_s)
+    if options.report is not None:
+        write_page(result, options.report)
+    return result
 
 
 def _run(built: Replay, *, stop_on_signal: bool) -> None:

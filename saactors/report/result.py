@@ -120,6 +120,7 @@ class RunResult:
     nic_latency: Percentiles | None
     verification: Verification = Verification()
     hottest: tuple[HotSa, ...] = ()
+    interrupted: bool = False  # by a signal, before the end of the capture
     warnings: tuple[str, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # what → file
     timeline: Timeline | None = None
@@ -188,6 +189,7 @@ class RunResult:
             "verify": _fields(self.verification),
             "hottest": [_fields(sa) for sa in self.hottest],
             "outputs": dict(self.outputs),
+            "interrupted": self.interrupted,
             "warnings": list(self.warnings),
         }
         return {name: _json_value(value) for name, value in whole.items()}

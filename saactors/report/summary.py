@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -19,10 +20,18 @@ _WRAPPED_WIDTH_MIN = 33  # two IPv4 addresses
 
 
 def print_summary(result: RunResult, stream: TextIO | None = None) -> None:
-    """Print the summary to ``stream`` (standard output); in colour on a terminal only."""
+    """Print the summary to ``stream`` (standard output); in colour on a terminal only.
+
+    Raises:
+        OSError: it cannot be written; ``BrokenPipeError`` where its reader has left.
+    """
+    stream = stream or sys.stdout
     console = Console(file=stream, highlight=False)
-    for part in _parts(result, console.width):
-        console.print(part)
+    # Captured, because rich ends the process where a reader leaves and pads every line.
+    with console.capture() as captured:
+        for part in _parts(result, console.width):
+            console.print(part)
+    stream.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def _parts(result: RunResult, width: int) -> Iterator[RenderableType]:

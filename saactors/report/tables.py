@@ -204,12 +204,14 @@ def _hot(sa: HotSa) -> tuple[str, ...]:
 
 
 def _rule(name: str, parameters: Mapping[str, Scalar]) -> str:
-    values = (
-        f"{key} {plain(value) if isinstance(value, float) else value}"
-        for key, value in parameters.items()
-        if value is not None
-    )
+    values = (_parameter(key, value) for key, value in parameters.items() if value is not None)
     return ", ".join([name, *values])
+
+
+def _parameter(name: str, value: Scalar) -> str:
+    if name.endswith("_ns") and isinstance(value, int):
+        return f"{name.removesuffix('_ns')} {duration(value)}"
+    return f"{name} {plain(value) if isinstance(value, float) else value}"
 
 
 def _host_time(total_ns: float, all_software_ns: float) -> str:

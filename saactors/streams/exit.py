@@ -54,6 +54,7 @@ class Exit:
         }
         self.packets = dict.fromkeys(Component, 0)
         self.bytes = dict.fromkeys(Component, 0)
+        self.padded = 0  # packets that were cut by the snap length and left with their full length
         self.traffic = SumSeries(*TRAFFIC)
         self.dropped = SumSeries(*DROPS)
 
@@ -100,10 +101,11 @@ class Exit:
         if self._windows is not None and share.component != Component.NONE:
             self._windows.grow(share.burst.sa_count)
             _judge(packets, rows, self._windows)
-        count = tally(packets, rows, self._verdicts)
+        count, cut = tally(packets, rows, self._verdicts)
         leaving = positions if count == len(rows) else positions[passed_places(packets, rows)]
         if share.component is not Component.NONE:
             self.packets[share.component] += len(rows)
+            self.padded += cut
             size = self.counters.record(packets, rows, share.component, share.burst.sa_count)
             self.bytes[share.component] += size
             self.latencies[share.component].record_since(packets, share.rows, leaving, now_ns)
@@ -144,14 +146,16 @@ def _judge(
 @compiled
 def tally(
     packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32], verdicts: npt.NDArray[np.int64]
-) -> int:
-    """Count the rows by verdict; returns how many pass."""
-    count = 0
+) -> tuple[int, int]:
+    """Count the rows by verdict; returns how many pass, and how many of those had been cut."""
+    count = cut = 0
     for row in rows:
-        verdict = packets[row].verdict
-        verdicts[verdict] += 1
-        count += verdict == _PASSED
-    return count
+        packet = packets[row]
+        verdicts[packet.verdict] += 1
+        if packet.verdict == _PASSED:
+            count += 1
+            cut += packet.captured_bytes < packet.length_bytes
+    return count, cut
 
 
 def passed_places(

@@ -85,6 +85,15 @@ class CaptureReader:
     ) -> None:
         self.close()
 
+    def interrupt(self) -> None:
+        """For a signal handler: a read that is under way, perhaps for ever, fails; no other does.
+
+        Raises:
+            InterruptedError: into that read, which ends the capture.
+        """
+        if self._window.reading:
+            raise InterruptedError("interrupted")
+
     def close(self) -> None:
         """Close the file; chunks already given stay valid."""
         self._ended = True
@@ -98,9 +107,7 @@ class CaptureReader:
     @property
     def share_read(self) -> float | None:
         """How much of the file has been read, 0 to 1; None where its size is not known."""
-        if self._window.size_bytes is None:
-            return None
-        return min(self._position / max(self._window.size_bytes, 1), 1.0)
+        return self._window.share_read(self._position)
 
     @property
     def first_time_epoch_ns(self) -> int:

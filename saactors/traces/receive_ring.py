@@ -56,6 +56,11 @@ class ReceiveRing:
         self.cut = 0
         self.bytes = 0
 
+    @property
+    def arrived(self) -> int:
+        """Packets that have come so far: given out, dropped or waiting."""
+        return self.passed + self._seen - self._start
+
     def open(self, packets: npt.NDArray[np.void]) -> None:
         """Go on with the next chunk (record array of PACKET); the last one is used up."""
         assert self._start == len(self._packets), "a chunk was left before its end"

@@ -37,11 +37,15 @@ class Window(Protocol):
 
     data: Octets
     base: int
-    size_bytes: int | None  # of the whole capture; None while that is not known
     failure: str  # why reading failed before the end, otherwise empty
+    reading: bool  # a read is under way that may have to wait
 
     def reach(self, position: int) -> None:
         """Make the window hold ``CHUNK_BYTES`` from ``position``, or all there is from there."""
+        ...
+
+    def share_read(self, position: int) -> float | None:
+        """How much of the capture lies before ``position``, 0 to 1; None where nobody knows."""
         ...
 
     def close(self) -> None:
@@ -66,10 +70,11 @@ class MappedFile:
         )
         self._mapping.madvise(mmap.MADV_SEQUENTIAL)
         self._released_bytes = 0
-        self.size_bytes: int | None = size_bytes
+        self._size_bytes = size_bytes
         self.data: Octets = np.frombuffer(self._mapping, np.uint8)
         self.base = 0
         self.failure = ""
+        self.reading = False
 
     def reach(self, position: int) -> None:
         """Nothing to read; give back the pages that lie more than a chunk behind."""
@@ -79,6 +84,10 @@ class MappedFile:
             extent = done - self._released_bytes
             self._mapping.madvise(mmap.MADV_DONTNEED, self._released_bytes, extent)
             self._released_bytes = done
+
+    def share_read(self, position: int) -> float:
+        """Of the file."""
+        return min(position / self._size_bytes, 1.0)
 
     def close(self) -> None:
         """Let go of the mapping, which lasts until nobody holds an array over it."""
@@ -93,15 +102,20 @@ class Blocks:
         stream: io.BufferedIOBase,
         begun: bytes = b"",
         owned: tuple[io.BufferedIOBase, ...] = (),
+        compressed: io.BufferedIOBase | None = None,
     ) -> None:
-        """Read from ``stream``, whose first bytes ``begun`` were; ``close`` closes ``owned``."""
+        """Read from ``stream``, whose first bytes ``begun`` were; ``close`` closes ``owned``.
+
+        ``compressed`` is the plain file that ``stream`` reads from, if it does.
+        """
         self._stream = stream
         self._owned = owned
         self._ended = False
-        self.size_bytes: int | None = None
+        self._compressed = compressed
         self.data: Octets = np.frombuffer(bytearray(begun), np.uint8)
         self.base = 0
         self.failure = ""
+        self.reading = False
 
     def reach(self, position: int) -> None:
         """Read on until the window reaches far enough."""
@@ -127,12 +141,22 @@ class Blocks:
         while filled < len(target) and not self._ended:
             count = 0
             try:
+                self.reading = True
                 count = self._stream.readinto1(target[filled : filled + READ_BYTES])
             except (OSError, EOFError, zlib.error) as error:
                 self.failure = reason(error)
+            finally:
+                self.reading = False
             filled += count
             self._ended = count == 0
         return filled
+
+    def share_read(self, _position: int) -> float | None:
+        """Of a compressed file, as far as its blocks have been read."""
+        file = self._compressed
+        if file is None or file.closed:
+            return None
+        return file.tell() / max(os.fstat(file.fileno()).st_size, 1)
 
     def close(self) -> None:
         """Close what was opened for this capture."""
@@ -195,7 +219,8 @@ def window_over(file: io.BufferedIOBase, owned: tuple[io.BufferedIOBase, ...]) -
         return Blocks(file, begun, owned)
     # GzipFile only ever calls read().
     inflated = GzipFile(fileobj=Unread(file, begun), mode="rb")  # type: ignore[call-overload]
-    return Blocks(inflated, owned=(inflated, *owned))
+    plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    return Blocks(inflated, owned=(inflated, *owned), compressed=file if plain else None)
 
 
 def standard_input(name: str) -> io.BufferedIOBase:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,8 +62,6 @@ def test_a_forged_packet_does_not_hurt_its_neighbours(esp: Any) -> None:
 
 def with_trailer(esp: Any, sas: Any, payload: bytes, pad_length: int, next_header: int) -> bytes:
     """An ESP packet over IPv4 of this plaintext, whatever it says of itself."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
-
     key, salt = sas.keys[0, :16].tobytes(), sas.keys[0, -4:].tobytes()
     header, iv = struct.pack("!II", 0x1001, 1), bytes(7) + b"\1"
     plain = payload + bytes([pad_length, next_header])

@@ -18,7 +18,7 @@ from saactors.model.sa import Mode
 logging.getLogger("scapy").setLevel(logging.ERROR)
 scapy_ipsec = pytest.importorskip("scapy.layers.ipsec")
 from scapy.layers.inet import IP, UDP  # noqa: E402  scapy first has to be quiet
-from scapy.layers.inet6 import IPv6  # noqa: E402
+from scapy.layers.inet6 import IPv6  # noqa: E402  ditto
 
 V4 = ("192.0.2.1", "198.51.100.2")
 V6 = ("2001:db8::1", "2001:db8:ffff::2")

@@ -53,7 +53,7 @@ def test_a_mapping_is_spread_out_and_what_is_absent_left_out() -> None:
         0, "0.1.0", 7, "metric", {"period_ns": 1_000_000, "bonus": 0.5}, "nfp", "a.pcap"
     )
     line = shown(event, "console", io.StringIO())
-    assert "rule=metric period_ns=1.00ms bonus=0.5 profile=nfp capture=a.pcap" in line
+    assert "rule=metric period=1.00ms bonus=0.5 profile=nfp capture=a.pcap" in line
 
 
 def test_only_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:

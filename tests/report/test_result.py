@@ -22,7 +22,7 @@ REQUIRED = {
 PLAIN = {
     *("capture", "direction", "duration_ns", "wall_s", "seed", "profile", "slots_max", "streams"),
     *("sas", "drops", "loads", "evictions", "loads_refused", "loads_lost", "edges", "hottest"),
-    *("outputs", "warnings"),
+    *("outputs", "interrupted", "warnings"),
 }
 
 

@@ -48,14 +48,15 @@ def test_every_sleeper_wakes_at_its_own_nanosecond_and_earlier_ones_first(
     assert ended_ns == max([0, *instants_ns])
 
 
-def test_two_hundred_sleepers_of_one_instant_all_wake_in_it() -> None:
-    """Time stands still until each of them has had its turn."""
-    seen_ns = []
+def test_two_hundred_sleepers_of_one_instant_all_wake_in_it_together() -> None:
+    """Time stands still until each has had its turns, and nobody has two before all have one."""
+    turns: list[tuple[str, int]] = []
 
     async def sleeper(clock: VirtualClock) -> None:
         await clock.sleep_until_ns(7)
+        turns.append(("first", clock.now_ns()))
         await trio.lowlevel.checkpoint()
-        seen_ns.append(clock.now_ns())
+        turns.append(("second", clock.now_ns()))
 
     async def scene(clock: VirtualClock) -> None:
         async with trio.open_nursery() as nursery:
@@ -64,7 +65,7 @@ def test_two_hundred_sleepers_of_one_instant_all_wake_in_it() -> None:
             nursery.start_soon(clock.sleep_until_ns, 8)
 
     run_virtually(scene)
-    assert seen_ns == [7] * 200
+    assert turns == [("first", 7)] * 200 + [("second", 7)] * 200
 
 
 def test_a_sleep_until_now_or_before_is_over_at_once() -> None:
@@ -105,20 +106,14 @@ def test_a_cancelled_sleeper_is_not_woken_beside_others_of_its_instant() -> None
     """Its task goes on elsewhere, and a second wake-up would break that."""
 
     async def scene(clock: VirtualClock) -> None:
-        async def changes_its_mind() -> None:
-            with trio.CancelScope() as scope:
-                nursery.start_soon(cancel_at_5, scope)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(clock.sleep_until_ns, 10)
+            await clock.sleep_until_ns(1)  # so that the other stands first in line
+            with trio.move_on_after(4e-9):
                 await clock.sleep_until_ns(10)
+            assert clock.now_ns() == 5
             await clock.sleep_until_ns(20)
             assert clock.now_ns() == 20
-
-        async def cancel_at_5(scope: trio.CancelScope) -> None:
-            await clock.sleep_until_ns(5)
-            scope.cancel()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(changes_its_mind)
-            nursery.start_soon(clock.sleep_until_ns, 10)
 
     assert run_virtually(scene) == 20
 
@@ -187,7 +182,7 @@ def test_time_never_runs_backwards_between_sleeps_and_timeouts(
 @pytest.mark.parametrize("speed", [1.0, 50.0])
 def test_the_wall_clock_runs_at_its_speed_and_no_sleeper_wakes_early(speed: float) -> None:
     """Late by what the machine takes, but never before the instant."""
-    naps_ns = [round(n * 5_000_000 * speed) for n in range(1, 5)]
+    naps_ns = [round(nap * speed) for nap in (5_000_000, 45_000_000, 100_000_000)]
 
     async def scene() -> None:
         clock = WallClock(speed)
@@ -196,7 +191,7 @@ def test_the_wall_clock_runs_at_its_speed_and_no_sleeper_wakes_early(speed: floa
             await clock.sleep_until_ns(nap_ns)
             assert clock.now_ns() >= nap_ns
         passed_ns, machine_ns = clock.now_ns() - began_ns, time.perf_counter_ns() - began_machine_ns
-        assert machine_ns >= 15_000_000
+        assert machine_ns >= 90_000_000
         assert passed_ns == pytest.approx(machine_ns * speed, rel=0.1)
 
     trio.run(scene)

@@ -1,0 +1,159 @@
+"""Law 7: the same seed gives the same event log; another scheduler seed the same decisions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dpkt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saactors.observe.events import EdgeWaited
+from saactors.placement.change import encode_signal
+
+SIGNALS = [
+    (200_000, encode_signal("metric", {"threshold": 1.0, "bonus": 0.0, "period_ns": 20_000})),
+    (600_000, encode_signal("metric", {"threshold": 3.0, "decide": "periodic"})),
+]
+SYSTEMS: dict[str, dict[str, Any]] = {
+    "bursts of one": {"burst": 1},
+    "four workers": {"burst": 8, "software_workers": 4},
+    "periodic decisions": {"burst": 8, "rule": {"decide": "periodic", "period_ns": 8000}},
+    "backpressure from the card": {
+        "burst": 1,
+        "rx_ring": 8,
+        "card": {
+            "load_full": "wait",
+            "load_latency_ns": 40_000,
+            "load_timeout_ns": 80_000,
+            "engine_queue_packets_max": 4,
+        },
+    },
+    "backpressure from software": {
+        "burst": 2,
+        "rx_ring": 16,
+        "software_workers": 2,
+        "host": {"software_packet_ns": 6000.0},
+    },
+    "chance": {
+        "burst": 4,
+        "card": {"load_latency_distribution": "lognormal", "load_latency_shape": 0.5},
+        "faults": {
+            "load_lost_probability": 0.2,
+            "load_refused_probability": 0.2,
+            "bit_flip_probability": 0.05,
+            "resets_ns": list(range(60_000, 1_500_000, 60_000)),
+        },
+    },
+    "resets under backpressure": {
+        "burst": 2,
+        "rx_ring": 16,
+        "host": {"software_packet_ns": 6000.0},
+        "card": {"engine_packet_ns": 2500.0, "engine_queue_packets_max": 4},
+        "faults": {"resets_ns": list(range(40_000, 1_500_000, 40_000))},
+    },
+    "signals": {"burst": 1, "signals": SIGNALS},
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_same_seed_gives_the_same_event_log_and_capture_byte_for_byte(
+    system: str, simulate: Callable[..., Any], traffic: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The whole of both files, twice."""
+    files = []
+    for attempt in "ab":
+        events, esp = tmp_path / f"{attempt}.events", tmp_path / f"{attempt}.pcap"
+        simulate(traffic(8), seed=8, scheduler_seed=8, events=events, write_esp=esp,
+                 **SYSTEMS[system])  # fmt: skip
+        files.append((events.read_bytes(), esp.read_bytes()))
+    assert len(files[0][0]) > 2000
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_another_scheduler_seed_gives_the_same_decisions(
+    system: str, simulate: Callable[..., Any], traffic: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Every event but those of waits, the component of every packet, and every SA's output."""
+    outcomes = []
+    for scheduler_seed in range(5):
+        esp = tmp_path / "esp.pcap"
+        run = simulate(traffic(9), seed=9, scheduler_seed=scheduler_seed, write_esp=esp,
+                       **SYSTEMS[system])  # fmt: skip
+        by_spi = defaultdict(list)
+        with esp.open("rb") as file:
+            for _, packet in dpkt.pcap.Reader(file):
+                by_spi[packet[20:24]].append(packet)
+        outcomes.append((decisions(run), by_spi))
+    assert run.result.loads > 5
+    for other in outcomes[1:]:
+        assert other == outcomes[0]
+
+
+@settings(deadline=None, max_examples=1500)
+@given(
+    arrivals=st.lists(
+        st.tuples(st.sampled_from([0, 0, 500, 1000, 4000]), st.integers(0, 4)),
+        min_size=60,
+        max_size=150,
+    ),
+    scheduler_seeds=st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
+    burst=st.sampled_from([1, 3]),
+    workers=st.integers(1, 3),
+    software_ns=st.sampled_from([500.0, 1000.0, 4000.0]),
+    engine_ns=st.sampled_from([100.0, 500.0, 2000.0]),
+    load_full=st.sampled_from(["wait", "refuse"]),
+    decide=st.sampled_from(["arrival", "periodic"]),
+    resets_ns=st.lists(st.integers(1, 100).map(lambda n: 500 * n), max_size=3),
+)
+def test_instants_that_coincide_do_not_matter(
+    simulate: Callable[..., Any],
+    arrivals: list[tuple[int, int]],
+    scheduler_seeds: tuple[int, int],
+    burst: int,
+    workers: int,
+    software_ns: float,
+    engine_ns: float,
+    load_full: str,
+    decide: str,
+    resets_ns: list[int],
+) -> None:
+    """Everything happens at multiples of 500 ns, so much of it at once, on edges that are full."""
+    sent, now_ns = [], 0
+    for gap_ns, flow in arrivals:
+        now_ns += gap_ns
+        sent.append((now_ns, flow, 100))
+    outcomes = [
+        decisions(
+            simulate(
+                sent,
+                scheduler_seed=scheduler_seed,
+                burst=burst,
+                burst_wait_ns=1000,
+                rx_ring=4,
+                software_workers=workers,
+                crypto="none",
+                host={"software_packet_ns": software_ns},
+                card={
+                    "engine_packet_ns": engine_ns,
+                    "engine_queue_packets_max": 2,
+                    "load_full": load_full,
+                },
+                faults={"resets_ns": resets_ns},
+                rule={"decide": decide, "period_ns": 5000},
+            )
+        )
+        for scheduler_seed in scheduler_seeds
+    ]
+    assert outcomes[0] == outcomes[1]
+
+
+def decisions(run: Any) -> tuple[list[Any], dict[tuple[int, int], Any]]:
+    """All events but those of waits, and where the crypto of each packet ran."""
+    events = [event for event in run.events if not isinstance(event, EdgeWaited)]
+    return events, {(left.sa, left.order): left.component for left in run.left}

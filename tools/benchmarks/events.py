@@ -1,0 +1,71 @@
+"""What listening costs: the same replay without an event log and with one.
+
+The traffic makes news: ten thousand SAs with skewed popularity, so that loads and evictions never
+cease on a card of 1024 slots.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from benchmarks.figures import Column, Section
+from benchmarks.rounds import Effort, contend_work
+from benchmarks.traffic import write_capture
+from saactors.observe.event_log import read_event_log
+from saactors.replay.options import ReplayOptions
+from saactors.replay.run import replay
+
+PACKETS: Final = 300_000
+PACKET_BYTES: Final = 576
+SAS: Final = 10_000
+ZIPF: Final = 1.0
+SPACING_NS: Final = 1_000
+
+COLUMNS: Final = (
+    Column("log", "\nevent log"),
+    Column("packets", "\npackets", ",d"),
+    Column("events", "\nevents", ",d"),
+    Column("log_bytes", "log\nbytes", ",d"),
+    Column("cpu_ns", "ns per\npacket", ",.0f"),
+    Column("times", "times\noff", ".2f"),
+    Column("event_us", "µs per\nevent", ".1f"),
+)
+
+
+def measure(effort: Effort, folder: Path) -> Section:
+    """Replay with and without."""
+    packets = effort.packets(PACKETS)
+    path = write_capture(
+        folder / "news.pcap", np.full(packets, PACKET_BYTES), skewed_flows(packets), SPACING_NS
+    )
+    log = folder / "events.msgpack"
+    timings = contend_work(
+        {"off": lambda: run(path, None), "on": lambda: run(path, log)}, effort.rounds
+    )
+    off, on = timings["off"], timings["on"]
+    events = sum(1 for _ in read_event_log(log))
+    event_us = (on.cpu_ns - off.cpu_ns) * packets / events / 1e3
+    return Section(
+        "Event log",
+        f"{packets:,} packets of {PACKET_BYTES} bytes over {SAS:,} SAs (Zipf {ZIPF}), metric rule, "
+        "card 82599, real cryptography, nothing else written.",
+        COLUMNS,
+        (
+            ("off", packets, 0, 0, off.cpu_ns, 1.0, 0.0),
+            ("on", packets, events, log.stat().st_size, on.cpu_ns, on.times(off), event_us),
+        ),
+    )
+
+
+def skewed_flows(packets: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """A flow for every packet, by Zipf's law."""
+    weights = np.arange(1, SAS + 1) ** -ZIPF
+    return np.random.default_rng(4).choice(SAS, packets, p=weights / weights.sum())
+
+
+def run(path: Path, events: Path | None) -> int:
+    """Replay the capture; returns its packets."""
+    return replay(ReplayOptions(capture=path, closed_loop=True, events=events)).packets.left
