@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import trio
 
 from saactors.actors.decay import run_decay
@@ -26,6 +27,7 @@ def play(
     signals: list[tuple[int, RuleChange]] | None = None,
     busy_ns: int = 0,
     capacity: int = 4,
+    seed: int = 0,
 ) -> list[tuple[int, Any]]:
     """Run a timer until an instant; whoever receives is busy for a while after each message."""
     received: list[tuple[int, Any]] = []
@@ -45,7 +47,7 @@ def play(
             await stage.clock.sleep_until_ns(until_ns)
             nursery.cancel_scope.cancel()
 
-    stage.run(scene)
+    stage.run(scene, seed)
     return received
 
 
@@ -67,17 +69,30 @@ def test_ticks_of_a_busy_keeper_are_late_but_of_the_right_instant(stage: Any) ->
     assert [now_ns for now_ns, _ in ticks] == [100, 350, 600, 850, 1100]
 
 
-def test_a_rule_without_a_period_has_no_ticks(stage: Any) -> None:
+def test_a_rule_without_a_period_has_no_ticks(stage: Any, cost: CostModel) -> None:
     """Nor does any change bring them, or wait for somebody to take it."""
-    none = read_parameters("never", {}, CostModel(2000, 0, 400, 0, 8000))
+    none = read_parameters("never", {}, cost)
     changes = [(at, RuleChange("never", {}, none, at)) for at in range(100)]
-    assert play(stage, None, 10_000, changes) == []
+
+    async def scene() -> None:
+        (network, signals_in), (out, _) = stage.edge(), stage.edge()
+        with trio.fail_after(1):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(stage.feed, network, changes)
+                await run_decay(signals_in, out, None, stage.clock)
+        assert out.gauge.sent == 0
+
+    stage.run(scene)
+    assert stage.clock.now_ns() == 99
 
 
-def test_a_changed_period_begins_when_the_present_one_ends(stage: Any, cost: CostModel) -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_a_changed_period_begins_when_the_present_one_ends(
+    seed: int, stage: Any, cost: CostModel
+) -> None:
     """Every tick says when the next is due; a change of a tick's own instant came too late."""
     changes = [(at, change_to(period_ns, cost, at)) for at, period_ns in ((150, 30), (200, 50))]
-    assert play(stage, 100, 329, changes) == [
+    assert play(stage, 100, 329, changes, seed=seed) == [
         (100, Tick(1, 100, 200)),
         (200, Tick(2, 200, 230)),
         (230, Tick(3, 230, 280)),

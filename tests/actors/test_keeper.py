@@ -196,6 +196,20 @@ def test_a_change_of_the_rule_is_followed_and_passed_on_with_the_tick(
     assert (metrics_of(first), metrics_of(second)) == ([1, 2], [9])
 
 
+def test_a_change_is_followed_at_a_tick_even_if_no_burst_comes(
+    stage: Any,
+    cost: CostModel,
+    burst_of: BurstOf,
+) -> None:
+    """Decay halves at 100 ns and quarters at 200 ns: 4, 2, a half, and one packet more."""
+    given_ = {"decay": "factor:0.25"}
+    change = RuleChange("metric", given_, read_parameters("metric", given_, cost), time_ns=120)
+    bursts = [(10, burst_of([WEB] * 4)), (250, burst_of([WEB]))]
+    ticks = [(100, period(1)), (200, period(2))]
+    handed_on = play(stage, cost, bursts, ticks, changes=[change])
+    assert metrics_of(handed_on[-1]) == [1.5]
+
+
 def test_the_last_burst_ends_the_keeper_and_closes_its_outlet(
     stage: Any,
     cost: CostModel,

@@ -91,7 +91,7 @@ def office() -> list[tuple[int, bytes]]:
 
 
 def _packet(flow: int, size: int) -> Any:
-    payload = bytes(index % 251 for index in range(size))
+    payload = bytes((165 + index) % 251 for index in range(size))
     transport: Any = (
         dpkt.tcp.TCP(sport=40_000 + flow, dport=443, flags=dpkt.tcp.TH_ACK, data=payload)
         if flow % 2

@@ -162,7 +162,8 @@ def test_packets_that_were_cut_are_padded_and_the_summary_says_how_many(
     octets = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 101)
     for us, packet in office:
         head = packet[:100]
-        octets += struct.pack("<IIII", 1_700_000_000, us % 10**6, len(head), len(packet)) + head
+        seconds, rest = divmod(FIRST_US + us, 10**6)
+        octets += struct.pack("<IIII", seconds, rest, len(head), len(packet)) + head
     (tmp_path / "cut.pcap").write_bytes(octets)
     cut = [packet for _, packet in office if len(packet) > 100]
     ran = run("replay", tmp_path / "cut.pcap", "--write-esp", tmp_path / "esp.pcap", "--verify")

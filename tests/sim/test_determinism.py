@@ -95,7 +95,7 @@ def test_another_scheduler_seed_gives_the_same_decisions(
         assert other == outcomes[0]
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=40)
 @given(
     arrivals=st.lists(
         st.tuples(st.sampled_from([0, 0, 500, 1000, 4000]), st.integers(0, 4)),
