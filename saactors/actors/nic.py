@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from saactors.runtime.edges import Inlet, Outlet
 from saactors.streams.crypto import Crypto, card_columns, flip_bits
 
 Rows: TypeAlias = npt.NDArray[np.int32]
+
+_NO_ROWS: Final = np.empty(0, np.int32)
 
 
 async def run_nic(
@@ -38,12 +40,13 @@ async def run_nic(
     While the engine's queue is full, or a load has to wait for room, nothing more is taken: the
     ring fills up and the arbiter waits. That is where a card's backpressure comes from.
     """
-    # What is in the engine; the card bounds it (engine_room_ns).
-    engine: Agenda[tuple[Submission, Share, Rows]] = Agenda(clock)
+    # What is in the engine, which the card bounds (engine_room_ns), and between it what the card
+    # has refused. All of it comes back in one order, so that none of it depends on the scheduler.
+    engine: Agenda[tuple[Submission | None, Share, Rows]] = Agenda(clock)
 
     async def finish_submissions() -> None:
         async for submission, share, flipped in engine:
-            if card.is_done(submission, clock.now_ns()):
+            if submission is not None and card.is_done(submission, clock.now_ns()):
                 finished = crypto.process(share, Component.NIC)
                 await egress.send(flip_bits(finished, flipped, submission.flipped_bits))
             else:
@@ -84,7 +87,7 @@ async def run_nic(
         if len(submission.refused_rows):
             refused = Share(share.burst, share.rows[submission.refused_rows])
             share = Share(share.burst, np.delete(share.rows, submission.refused_rows))
-            await returned.send(refused)
+            engine.enter(clock.now_ns(), (None, refused, _NO_ROWS))
         if submission.accepted:
             flipped = share.rows[submission.flipped_rows]
             engine.enter(submission.finish_ns, (submission, share, flipped))

@@ -170,7 +170,10 @@ def test_while_the_engines_queue_is_full_nothing_is_taken_from_the_ring(
 def test_a_victim_is_replaced_after_its_packets_in_flight(
     stage: Any, sas: SaTable, share_of: Callable[..., Share]
 ) -> None:
-    """The fetch waits for 300 ns of SA 0's packets; afterwards its packets come back (law 4)."""
+    """The fetch waits for 300 ns of SA 0's packets; afterwards its packets come back (law 4).
+
+    Those that are refused meanwhile come back in their turn, behind what is in the engine.
+    """
     messages = [
         (0, load(0)),
         (0, load(1)),
@@ -183,7 +186,7 @@ def test_a_victim_is_replaced_after_its_packets_in_flight(
     assert seen.outcomes[2] == (Outcome.LOADED, 2, 4300)
     assert seen.to_arbiter[2].victim == 0
     assert seen.rows_done == [(3300, [0, 1, 2]), (3400, [2]), (5100, [1])]
-    assert seen.rows_returned == [(3050, [0, 1]), (5000, [0])]
+    assert seen.rows_returned == [(3300, [0, 1]), (5000, [0])]
 
 
 def test_a_card_that_refuses_says_so_and_gives_up_the_victim(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import trio
 
 from saactors.actors.software import run_software
@@ -18,7 +19,12 @@ HOST = CostModel(1000, 2, 0, 0, 0)
 
 
 def play(
-    stage: Any, sas: SaTable, *sources: list[tuple[int, Share]], egress: int = 8, takes_ns: int = 0
+    stage: Any,
+    sas: SaTable,
+    *sources: list[tuple[int, Share]],
+    egress: int = 8,
+    takes_ns: int = 0,
+    seed: int = 0,
 ) -> list[tuple[int, Finished]]:
     """Run a worker over these sources; returns what it finished, and when that was taken."""
     finished: list[tuple[int, Finished]] = []
@@ -37,7 +43,7 @@ def play(
                 finished.append((stage.clock.now_ns(), share))
                 await stage.clock.sleep_until_ns(stage.clock.now_ns() + takes_ns)
 
-    stage.run(scene)
+    stage.run(scene, seed)
     return finished
 
 
@@ -67,6 +73,24 @@ def test_what_the_card_gives_back_shares_the_same_core(
     """Two sources, one worker: never two shares at once."""
     finished = play(stage, sas, [(0, share_of([0])), (1, share_of([1]))], [(2, share_of([2]))])
     assert [now_ns for now_ns, _ in finished] == [1200, 2400, 3600]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_at_one_instant_what_the_card_gives_back_goes_first(
+    seed: int, stage: Any, sas: SaTable, share_of: Callable[..., Share]
+) -> None:
+    """Whichever of them the scheduler lets in first; afterwards, whoever comes first."""
+    arbiter = [(0, share_of([0])), (100, share_of([1])), (2000, share_of([1]))]
+    card = [(0, share_of([2, 2])), (1900, share_of([2]))]
+    finished = play(stage, sas, arbiter, card, seed=seed)
+    assert [(now_ns, len(share.rows)) for now_ns, share in finished] == [
+        (2400, 2),
+        (3600, 1),
+        (4800, 1),
+        (6000, 1),
+        (7200, 1),
+    ]
+    assert [share.burst.packets["sa"][0] for _, share in finished] == [2, 0, 2, 1, 1]
 
 
 def test_a_worker_whose_egress_is_full_takes_nothing_more(

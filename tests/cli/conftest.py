@@ -95,7 +95,7 @@ def _packet(flow: int, size: int) -> Any:
     transport: Any = (
         dpkt.tcp.TCP(sport=40_000 + flow, dport=443, flags=dpkt.tcp.TH_ACK, data=payload)
         if flow % 2
-        else dpkt.udp.UDP(sport=50_000 + flow, dport=5000, ulen=8 + size, data=payload)
+        else dpkt.udp.UDP(sport=50_000 + flow, dport=5999, ulen=8 + size, data=payload)
     )
     number = 6 if flow % 2 else 17
     if flow < 3:

@@ -57,7 +57,7 @@ def test_tshark_decrypts_every_packet_with_its_icv_good(
     for number, (icv_good, tcp_port, udp_port) in enumerate(seen):
         assert icv_good == "1"
         inside = tcp_port if number % 5 % 2 else udp_port.rpartition(",")[2]
-        assert inside == ("443" if number % 5 % 2 else "5000")
+        assert inside == ("443" if number % 5 % 2 else "5999")
 
 
 def test_the_key_table_is_readable_by_its_owner_alone(

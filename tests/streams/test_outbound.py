@@ -51,11 +51,13 @@ def classifier(
     )
 
 
-def to(network: str | None, action: Action = Action.PROTECT, **more: object) -> Selector:
+def to(
+    network: str | None, action: Action = Action.PROTECT, source: str | None = None, **more: object
+) -> Selector:
     """An entry for packets to a network; SAs are made per flow unless ``more`` says otherwise."""
     fields: dict[str, object] = {"stream": Stream.FLOW, **more}
-    destination = None if network is None else ip_network(network)
-    return Selector(None, destination, action=action, **fields)  # type: ignore[arg-type]  # fields
+    ends = [None if end is None else ip_network(end) for end in (source, network)]
+    return Selector(*ends, action=action, **fields)  # type: ignore[arg-type]  # fields by name
 
 
 def sas_of(burst: Burst) -> list[int]:
@@ -236,6 +238,8 @@ def long_spd(extra: int) -> list[Selector]:
     Which entry it was shows afterwards: each protects with a given SA of its own.
     """
     forms: list[dict[str, object]] = [
+        {"network": "10.0.0.0/24", "source": "10.0.0.2/32"},
+        {"network": "2001:db8::/64", "source": "2001:db8::2/128"},
         {"network": "10.0.0.3/32", "protocol": 6, "destination_ports": (80, 90)},
         {"network": "10.0.0.3/32", "protocol": 6},
         {"network": "10.0.0.2/31", "source_ports": (1000, 1001)},

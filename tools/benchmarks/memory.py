@@ -4,9 +4,9 @@ Each run is a process of its own (``idle_sas``) and reads captures with equally 
 is compared is anonymous resident memory (``RssAnon``), because the mapped capture is not ours, at
 the moment when every SA has sent its packet and everything the run knows is still held.
 
-Without cryptography an SA costs what the agent knows of it. With it, an SA that has just sent also
-holds a keyed primitive, and a bounded number of SAs may: so there the base is a run in which that
-bound is reached, and what further SAs cost is what an SA costs that has lost its primitive again.
+Without cryptography an SA costs what the agent knows of it. With it, an SA that has just sent may
+hold a keyed primitive as well, as a bounded number of SAs may: so there the base is a run in which
+that bound is reached, and what further SAs cost is what an SA costs that has none (any more).
 """
 
 from __future__ import annotations
