@@ -72,8 +72,7 @@ class PlacementNews:
     def sample(self, now_ns: int) -> None:
         """Note how many residents there are, and the lowest metric among them."""
         lowest = self._arbiter.lowest()
-        residents = len(self._arbiter.residents())
-        self.cache.set(now_ns, residents, lowest[1] if lowest else None)
+        self.cache.set(now_ns, self._arbiter.resident_count, lowest[1] if lowest else None)
         self._next_sample_ns = now_ns + self.cache.width_ns
 
     def hear(self, completion: Completion, now_ns: int) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -56,6 +56,7 @@ class KeyTableEntry:
     suite: int  # in saactors.esp.suites.SUITES, or UNSUPPORTED_SUITE
     key: bytes = field(repr=False)  # and the salt behind it
     extended_sequence: bool = False
+    sequence_high: int = 0  # high half of the first packet's extended sequence number
 
     def matches(self, version: int, source: str, destination: str, spi: int) -> bool:
         """Whether the line speaks of packets with these outer addresses and this SPI."""
@@ -127,9 +128,12 @@ def read_key_table(path: str | os.PathLike[str]) -> KeyTable:
     return KeyTable(entries, unsupported)
 
 
-def write_key_table(path: str | os.PathLike[str], sas: SaTable) -> None:
+def write_key_table(
+    path: str | os.PathLike[str], sas: SaTable, first_sequences: Sequence[int] = ()
+) -> None:
     """Write all SAs of a table, readable by its owner alone (mode 0600); raises OutputError.
 
+    ``first_sequences`` are those of the table's first SAs; all others began at 1.
     Lines have eight fields; those with extended sequence numbers ten, of which Wireshark before
     4.2 drops two with a warning: it then decrypts, but finds the ICV wrong.
     """
@@ -137,7 +141,7 @@ def write_key_table(path: str | os.PathLike[str], sas: SaTable) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(descriptor, 0o600)  # also where the file was there already
-            file.writelines(_lines(sas))
+            file.writelines(_lines(sas, first_sequences))
     except OSError as error:
         raise OutputError(os.fspath(path), f"cannot be written: {error.strerror}") from error
 
@@ -201,6 +205,7 @@ def _entry(fields: list[str], suites: list[int]) -> KeyTableEntry:
         suite,
         key,
         _SEQUENCE_LENGTHS[sequence_length],
+        _sequence_high(fields[9]) if len(fields) > 9 else 0,
     )
 
 
@@ -249,8 +254,17 @@ def _spi(text: str) -> str:
     return text.lower()
 
 
-def _lines(sas: SaTable) -> Iterator[str]:
-    for record, material in zip(sas.records, sas.keys, strict=True):
+def _sequence_high(text: str) -> int:
+    try:
+        if 0 <= int(text, 0) < 1 << 32:
+            return int(text, 0)
+    except ValueError:
+        pass
+    raise _LineError("field 10: expected a 32-bit number such as 0x00000001")
+
+
+def _lines(sas: SaTable, first_sequences: Sequence[int]) -> Iterator[str]:
+    for number, (record, material) in enumerate(zip(sas.records, sas.keys, strict=True)):
         suite = suite_of(record)
         key = material[: suite.key_bytes].tobytes() + material[-suite.salt_bytes :].tobytes()
         for protocol, source, destination in _outer_headers(record):
@@ -265,7 +279,8 @@ def _lines(sas: SaTable) -> Iterator[str]:
                 "",
             ]
             if record["extended_sequence"]:
-                fields += ["64-bit", "0"]
+                high = first_sequences[number] >> 32 if number < len(first_sequences) else 0
+                fields += ["64-bit", f"0x{high:08x}" if high else "0"]
             yield ",".join(f'"{text}"' for text in fields) + "\n"
 
 

@@ -61,7 +61,9 @@ class EventLogWriter:
         try:
             self._file = FileIO(self._path, "wb")
         except OSError as problem:
-            raise OutputError(self._path, problem.strerror or str(problem)) from problem
+            raise OutputError(
+                self._path, f"cannot be written: {problem.strerror or problem}"
+            ) from problem
         kinds = list(FIELDS.items())
         self._pending += self._pack([MAGIC, FORMAT_VERSION, __version__, kinds])
 
@@ -111,7 +113,9 @@ class EventLogWriter:
         try:
             yield
         except OSError as problem:
-            self._problem = OutputError(self._path, problem.strerror or str(problem))
+            self._problem = OutputError(
+                self._path, f"cannot be written: {problem.strerror or problem}"
+            )
             raise self._problem from problem
 
 

@@ -145,6 +145,11 @@ class FirstComeArbiter:
         """Where the SA stands with the card."""
         return int(self._installed.residency[sa])
 
+    @property
+    def resident_count(self) -> int:
+        """How many SAs are on the card."""
+        return len(self.residents())
+
     def residents(self) -> npt.NDArray[np.int32]:
         """The SAs on the card, ascending."""
         return np.flatnonzero(self._installed.residency == RESIDENT).astype(np.int32)

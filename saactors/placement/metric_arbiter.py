@@ -205,13 +205,18 @@ class MetricArbiter:
         """Where the SA stands with the card."""
         return int(self._residents.residency[sa])
 
+    @property
+    def resident_count(self) -> int:
+        """How many SAs are on the card."""
+        return int(self._residents.ledger["residents"][0])
+
     def residents(self) -> npt.NDArray[np.int32]:
         """The SAs on the card, ascending."""
-        return np.sort(self._residents.slots["sa"][: self._residents.ledger["residents"][0]])
+        return np.sort(self._residents.slots["sa"][: self.resident_count])
 
     def lowest(self) -> tuple[int, float] | None:
         """The lowest resident and its metric as of the tick last heard of."""
-        if self._residents.ledger["residents"][0] == 0:
+        if self.resident_count == 0:
             return None
         lowest = find_lowest(self._residents, self._settings[0])
         return int(self._residents.slots["sa"][0]), float(lowest)

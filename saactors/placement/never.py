@@ -63,6 +63,11 @@ class NeverArbiter:
         """ABSENT."""
         return ABSENT
 
+    @property
+    def resident_count(self) -> int:
+        """None, ever."""
+        return 0
+
     def residents(self) -> npt.NDArray[np.int32]:
         """None, ever."""
         return np.empty(0, np.int32)

@@ -154,6 +154,10 @@ class CacheArbiter(Protocol):
     def residency(self, sa: int, /) -> int:
         """Where the SA stands with the card (``nicmodel.residency.Residency``)."""
 
+    @property
+    def resident_count(self) -> int:
+        """How many SAs are on the card."""
+
     def residents(self) -> npt.NDArray[np.int32]:
         """The SAs on the card, ascending."""
 

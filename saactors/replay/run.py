@@ -52,7 +52,8 @@ def replay(
         _run(built, stop_on_signal=stop_on_signal)
         wall_s = time.monotonic() - began
         if options.write_keys is not None:
-            write_key_table(options.write_keys, built.security.sas)
+            security = built.security
+            write_key_table(options.write_keys, security.sas, security.first_sequences)
         result = result_of(built, wall_s)
     if options.report is not None:
         write_page(result, options.report)

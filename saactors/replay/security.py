@@ -43,6 +43,7 @@ class Security:
     windows: ReplayWindows | None  # inbound only
     outbound: OutboundClassifier | None
     real: bool
+    first_sequences: tuple[int, ...] = ()  # of the SAs that were given; others begin at 1
 
     def crypto(self) -> Crypto:
         """The cryptography of one component, with contexts of its own."""
@@ -85,10 +86,11 @@ def build_security(options: ReplayOptions) -> Security:
         for number, sa in enumerate(inbound):
             if sa.first_sequence > 1:
                 windows.resume(number, sa.first_sequence - 1)
-        resolve = _InboundSas(inbound, keys, sas).resolve
+        resolve = _InboundSas(inbound, keys, sas, windows).resolve
         return Security(sas, InboundClassifier(resolve, sas), windows, None, real)
     outbound = _outbound(options, given, sas)
-    return Security(sas, outbound, None, outbound, real)
+    first_sequences = tuple(sa.first_sequence for sa in given)
+    return Security(sas, outbound, None, outbound, real, first_sequences)
 
 
 def _outbound(
@@ -157,9 +159,12 @@ class _InboundSas:
     are added when their first packet comes.
     """
 
-    def __init__(self, given: list[GivenSa], keys: KeyTable | None, sas: SaTable) -> None:
+    def __init__(
+        self, given: list[GivenSa], keys: KeyTable | None, sas: SaTable, windows: ReplayWindows
+    ) -> None:
         self._keys = keys
         self._sas = sas
+        self._windows = windows
         self._given: dict[int, list[tuple[str | None, int]]] = {}
         for number, sa in enumerate(given):
             destination = None if sa.destination is None else str(sa.destination)
@@ -177,7 +182,10 @@ class _InboundSas:
             return NO_SA
         if entry.suite == UNSUPPORTED_SUITE:
             return UNSUPPORTED
-        return self._sas.add(*entry.record(spi)).start
+        number = self._sas.add(*entry.record(spi)).start
+        if entry.sequence_high:
+            self._windows.resume(number, (entry.sequence_high << 32) - 1)
+        return number
 
 
 def key_row(key_and_salt: bytes) -> npt.NDArray[np.uint8]:

@@ -34,7 +34,8 @@ def write_page(result: RunResult, path: str | Path) -> None:
     try:
         Path(path).write_text(page(result), encoding="utf-8")
     except OSError as problem:
-        raise OutputError(str(path), problem.strerror or str(problem)) from problem
+        reason = problem.strerror or str(problem)
+        raise OutputError(str(path), f"cannot be written: {reason}") from problem
 
 
 def page(result: RunResult) -> str:

@@ -83,12 +83,12 @@ class Outlet(Generic[MessageT]):
 
     async def send(self, message: MessageT) -> None:
         """Hand ``message`` on; wait while the edge is full."""
+        gauge = self.gauge
+        gauge.sent += 1
         try:
             self._channel.send_nowait(message)
         except trio.WouldBlock:
             await self._send_when_there_is_room(message)
-        gauge = self.gauge
-        gauge.sent += 1
         under_way = gauge.sent - gauge.received
         if under_way > gauge.high_water:
             # A message that a receiver has been handed but not yet looked at is no longer queued.
@@ -101,6 +101,9 @@ class Outlet(Generic[MessageT]):
         gauge.waits += 1
         try:
             await self._channel.send(message)
+        except BaseException:  # cancelled, or nobody receives any more
+            gauge.sent -= 1
+            raise
         finally:
             waited_ns = self._clock.now_ns() - began_ns
             gauge.waited_ns += waited_ns
@@ -154,9 +157,12 @@ class Inlet(Generic[MessageT]):
         Strictly before: what happens *at* the instant may or may not have arrived yet, depending on
         the scheduler, and nothing may depend on that (law 7).
         """
+        gauge = self.gauge
         while True:
             message = self._ahead
             if message is None:
+                if gauge.sent == gauge.received:  # nothing there: asking costs an exception
+                    return
                 try:
                     message = self._channel.receive_nowait()
                 except (trio.WouldBlock, trio.EndOfChannel):

@@ -28,18 +28,24 @@ KNOWN_SPI: Final = np.dtype(
         ("destination_low", "u8"),
         ("spi", "u4"),
         ("sa", "i4"),  # or UNSUPPORTED, or NO_SA for a combination that nobody knows
+        ("ip_version", "u1"),  # 0: this place is free
     ],
     align=True,
 )
 UNSUPPORTED: Final = -2
 
-# Combinations of addresses and SPI that are remembered before those that nobody knows are asked for
-# anew: a flood of invented SPIs must not grow memory (law 9). An SA is never forgotten: it would
-# come back with an empty replay window.
+FIRST_PLACES: Final = 1024
+# Combinations of addresses and SPI that are remembered before all are asked for anew: a flood of
+# invented SPIs must not grow memory (law 9).
 REMEMBERED_MAX: Final = 1 << 18
 
-# (IP version, source, destination, SPI) → index of the SA, UNSUPPORTED or NO_SA.
+# (IP version, source, destination, SPI) → index of the SA, UNSUPPORTED or NO_SA; to the same
+# question always the same answer, or an SA would come back with an empty replay window.
 Resolver = Callable[[int, str, str, int], int]
+
+_KEY: Final = ("source_high", "source_low", "destination_high", "destination_low", "ip_version")
+_HASH_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
+_HASH_SHIFT: Final = np.uint64(32)
 
 _ESP: Final = 50
 _UDP: Final = 17
@@ -63,15 +69,15 @@ _FRAGMENT: Final = int(Verdict.OUTER_FRAGMENT)
 class InboundClassifier:
     """Classifies bursts in place: writes ``sa``, ``order``, ``esp_offset`` and ``verdict``.
 
-    ``resolve`` finds the SA of an SPI between two addresses, and may add it to ``sas``; it is asked
-    once per combination.
+    ``resolve`` finds the SA of an SPI between two addresses, and may add it to ``sas``. What it said
+    is remembered in an open-addressed hash table, at most three quarters full.
     """
 
     def __init__(self, resolve: Resolver, sas: SaTable) -> None:
         self._resolve = resolve
         self._sas = sas
-        self._known = np.zeros(0, KNOWN_SPI)
-        self._spis = np.zeros(0, np.uint32)
+        self._known = np.zeros(FIRST_PLACES, KNOWN_SPI)
+        self._remembered = 0
         self._orders = np.zeros(64, np.int64)
 
     def classify(self, burst: Burst) -> range:
@@ -79,9 +85,7 @@ class InboundClassifier:
         first = len(self._sas)
         start = 0
         while True:
-            start = _classify(
-                burst.packets, burst.data, self._known, self._spis, self._orders, start
-            )
+            start = _classify(burst.packets, burst.data, self._known, self._orders, start)
             if start == len(burst.packets):
                 break
             self._learn(burst, start)
@@ -91,20 +95,25 @@ class InboundClassifier:
     def _learn(self, burst: Burst, row: int) -> None:
         """Find out about the combination that packet ``row`` is the first to have."""
         packet = burst.packets[row]
-        entry = np.zeros(1, KNOWN_SPI)
-        for name in ("source_high", "source_low", "destination_high", "destination_low"):
-            entry[name] = packet[name]
-        source = address_of(int(packet["source_high"]), int(packet["source_low"]))
-        destination = address_of(int(packet["destination_high"]), int(packet["destination_low"]))
+        key = tuple(int(packet[name]) for name in _KEY)
         spi = int(_word(burst.data, packet["offset"] + packet["esp_offset"]))
-        entry["spi"] = spi
-        entry["sa"] = self._resolve(int(packet["ip_version"]), str(source), str(destination), spi)
-        if len(self._known) >= REMEMBERED_MAX:
-            self._known = self._known[self._known["sa"] >= 0]
-        place = int(np.searchsorted(self._known["spi"], np.uint32(spi)))
-        self._known = np.insert(self._known, place, entry)
-        self._spis = np.ascontiguousarray(self._known["spi"])
+        source, destination = address_of(*key[:2]), address_of(*key[2:4])
+        sa = self._resolve(key[4], str(source), str(destination), spi)
+        self._make_room()
+        place = _place_of(spi, packet, self._known)
+        self._known[place] = (*key[:4], spi, sa, key[4])
+        self._remembered += 1
         self._orders = grown(self._orders, len(self._sas))
+
+    def _make_room(self) -> None:
+        """Have a place for one more combination, if need be by forgetting all others."""
+        if self._remembered == REMEMBERED_MAX:
+            self._known = np.zeros(FIRST_PLACES, KNOWN_SPI)
+            self._remembered = 0
+        elif 4 * (self._remembered + 1) > 3 * len(self._known):
+            larger = np.zeros(2 * len(self._known), KNOWN_SPI)
+            _move_all(self._known, larger)
+            self._known = larger
 
 
 @njit(cache=True)
@@ -112,7 +121,6 @@ def _classify(
     packets: npt.NDArray[np.void],
     data: npt.NDArray[np.uint8],
     known: npt.NDArray[np.void],
-    spis: npt.NDArray[np.uint32],
     orders: npt.NDArray[np.int64],
     start: int,
 ) -> int:
@@ -131,8 +139,8 @@ def _classify(
         if packet.captured_bytes < packet.length_bytes:
             packet.verdict = _CUT
             continue
-        place = _place_of(_word(data, packet.offset + offset), packet, known, spis)
-        if place == len(known):
+        place = _place_of(_word(data, packet.offset + offset), packet, known)
+        if known[place].ip_version == 0:
             return row
         sa = known[place].sa
         if sa == NO_SA:
@@ -175,22 +183,39 @@ def _esp_offset(packet: np.record, data: npt.NDArray[np.uint8]) -> tuple[int, in
 
 
 @njit(cache=True)
-def _place_of(
-    spi: int, packet: np.record, known: npt.NDArray[np.void], spis: npt.NDArray[np.uint32]
-) -> int:
-    """Where the packet's combination stands among the known ones, or their number."""
-    place = int(np.searchsorted(spis, np.uint32(spi)))
-    while place < len(known) and known[place].spi == spi:
+def _place_of(spi: int, ends: np.record, known: npt.NDArray[np.void]) -> int:
+    """Where the SPI between these ends stands, or the free place where it would.
+
+    ``ends`` is a record of PACKET or of KNOWN_SPI: either has addresses and an IP version.
+    """
+    mixed = np.uint64(spi) ^ (ends.source_low * _HASH_FACTOR)
+    mixed = (mixed ^ (mixed >> _HASH_SHIFT)) * _HASH_FACTOR + ends.source_high
+    mixed = (mixed ^ (mixed >> _HASH_SHIFT)) * _HASH_FACTOR + ends.destination_low
+    mixed = (mixed ^ (mixed >> _HASH_SHIFT)) * _HASH_FACTOR + ends.destination_high
+    mixed = (mixed ^ (mixed >> _HASH_SHIFT)) * _HASH_FACTOR
+    last = np.uint64(len(known) - 1)
+    place = (mixed ^ (mixed >> _HASH_SHIFT)) & last
+    while known[place].ip_version != 0:
         candidate = known[place]
         if (
-            candidate.destination_low == packet.destination_low
-            and candidate.destination_high == packet.destination_high
-            and candidate.source_low == packet.source_low
-            and candidate.source_high == packet.source_high
+            candidate.spi == spi
+            and candidate.destination_low == ends.destination_low
+            and candidate.destination_high == ends.destination_high
+            and candidate.source_low == ends.source_low
+            and candidate.source_high == ends.source_high
+            and candidate.ip_version == ends.ip_version
         ):
-            return place
-        place += 1
-    return len(known)
+            break
+        place = (place + np.uint64(1)) & last
+    return int(place)
+
+
+@njit(cache=True)
+def _move_all(old: npt.NDArray[np.void], new: npt.NDArray[np.void]) -> None:
+    """Put every combination of ``old`` into the empty table ``new``."""
+    for place in range(len(old)):
+        if old[place].ip_version != 0:
+            new[_place_of(old[place].spi, old[place], new)] = old[place]
 
 
 @njit(cache=True)

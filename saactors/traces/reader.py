@@ -31,6 +31,8 @@ from saactors.traces.windows import Window, open_window
 # The shortest records: an empty packet in pcap, an empty simple packet block in pcapng.
 RECORD_BYTES_MIN: Final = 16
 
+ROWS_MIN: Final = 1024
+
 
 def open_capture(path: str | Path, *, chunk_packets: int = 65536) -> CaptureReader:
     """Open the capture at ``path`` (``"-"``: standard input) and read its header.
@@ -68,6 +70,7 @@ class CaptureReader:
         self._position = self._format.first_record
         self._ended = False
         self._how_it_ended: list[str] = []
+        self._rows_max = chunk_packets
         self.packets_read = 0
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -139,12 +142,18 @@ class CaptureReader:
             # Whatever has to be read is shorter than a chunk, so no progress means no more bytes.
             if stopped == DAMAGED or stop == start:
                 self._end(len(data) - stop, stopped)
+            self._rows_max = max(2 * filled, ROWS_MIN)
             if filled:
                 return Chunk(data, packets[:filled])
         return None
 
     def _rows_for(self, stretch_bytes: int) -> int:
-        return min(self._chunk_packets, max(stretch_bytes // RECORD_BYTES_MIN, 1))
+        """Rows for a stretch: as many as it can hold, but few more than the last one needed.
+
+        Rows that stay empty cost as much to allocate as full ones.
+        """
+        possible = min(self._chunk_packets, max(stretch_bytes // RECORD_BYTES_MIN, 1))
+        return min(possible, self._rows_max)
 
     def _end(self, bytes_left: int, stopped: int) -> None:
         """Note that the capture ends here, with ``bytes_left`` not read (negative: missing)."""

@@ -70,6 +70,22 @@ def test_esp_in_udp_comes_back_too(
         assert (ip.data.sport, ip.data.dport) == (4500, 4500)
 
 
+@pytest.mark.parametrize("first", [1, 2**32 - 50, 2**33 + 5])
+def test_extended_sequence_numbers_come_back_wherever_they_begin(
+    there_and_back: Callable[..., Any], office_capture: Path, office: Packets, tmp_path: Path,
+    packets_of: PacketsOf, first: int,
+) -> None:  # fmt: skip
+    """At 1, across 2³², and far beyond it: the key table has the first number's high half."""
+    (tmp_path / "esn.toml").write_text(
+        '[[policies]]\naction = "protect"\nsa = "all"\n[[sas]]\nname = "all"\nspi = 4096\n'
+        f'suite = "aes-gcm-128"\nkey_from_seed = true\n{ENDPOINTS}\n'
+        f"extended_sequence = true\nfirst_sequence = {first}\n"
+    )
+    result = there_and_back(office_capture, "--scenario", tmp_path / "esn.toml")
+    assert result["drops"] == {}
+    assert packets_of(tmp_path / "plain.pcap") == [packet for _, packet in office]
+
+
 def test_what_is_no_good_esp_is_counted_under_its_name(
     there_and_back: Callable[..., Any], run: Run, office_capture: Path, office: Packets,
     tmp_path: Path, packets_of: PacketsOf, written_pcap: Callable[..., bytes],

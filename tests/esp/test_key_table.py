@@ -48,6 +48,7 @@ def test_a_line_of_wireshark_4_2_says_how_long_sequence_numbers_are(tmp_path: Pa
     lines = f'{LINE},"32-bit","0"\n{LINE},"64-bit","0x00000001"\n{LINE},"64-bit"\n'
     table = read_key_table(written(tmp_path, lines))
     assert [entry.extended_sequence for entry in table.entries] == [False, True, True]
+    assert [entry.sequence_high for entry in table.entries] == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,7 @@ def test_keys_may_be_text_and_fields_escaped(tmp_path: Path) -> None:
         (LINE.replace(KEY, KEY + "ff"),
          "field 6: found a key of 21 bytes, expected 20 or 28 or 36 with salt"),
         (f'{LINE},"48-bit"', "field 9: expected 32-bit or 64-bit"),
+        (f'{LINE},"64-bit","-1"', "field 10: expected a 32-bit number such as 0x00000001"),
     ],
 )  # fmt: skip
 def test_a_malformed_line_is_named_by_number_and_never_quoted(

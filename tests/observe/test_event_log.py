@@ -238,7 +238,7 @@ def write_to_a_full_disk(count: int) -> None:
 @pytest.mark.parametrize("count", [1, 50_000], ids=["when closed", "on the way"])
 def test_a_full_disk_is_an_output_error(count: int) -> None:
     """Whether it shows when the buffer is full or only at the end."""
-    with pytest.raises(OutputError, match="/dev/full: No space left"):
+    with pytest.raises(OutputError, match="/dev/full: cannot be written: No space left"):
         write_to_a_full_disk(count)
 
 

@@ -168,7 +168,7 @@ def test_a_full_disk_ends_the_log_and_not_the_run() -> None:
 
     with (
         structlog.testing.capture_logs() as warnings,
-        pytest.raises(OutputError, match="/dev/full: No space left"),
+        pytest.raises(OutputError, match="/dev/full: cannot be written: No space left"),
     ):
         run()
     assert len(warnings) == 1

