@@ -51,7 +51,17 @@ TICKS: Final = 4
 SIGNALS: Final = 16
 
 # The emitting actors, in the order in which events of one instant are told.
-EMITTERS: Final = ("run", "signals", "source", "classifier", "arbiter", "nic", "egress", "edges")
+EMITTERS: Final = (
+    "run",
+    "signals",
+    "source",
+    "classifier",
+    "keeper",
+    "arbiter",
+    "nic",
+    "egress",
+    "edges",
+)
 
 
 def loads_outstanding_max(profile: CardProfile) -> int:
@@ -215,6 +225,7 @@ def _start_feeding(
         rule.parameters.decide,
         system.hottest,
         inlets["signals_keeper"] if system.signals is not None else None,
+        system.emitters["keeper"],
     )
     actors.start_soon(
         run_decay,

@@ -60,6 +60,7 @@ async def run_arbiter(
                 news.hear(completion, now_ns)
             if isinstance(message, Burst):
                 decisions = arbiter.decide(message.packets, tick, now_ns)
+                news.tell_burst(message)
                 for destination, share in splitter.split(message):
                     await send(destination, share)
             else:

@@ -7,7 +7,9 @@ from dataclasses import replace
 import trio
 
 from saactors.model.burst import Burst, Completion, Review, Tick
+from saactors.observe.events import Ticked
 from saactors.observe.hottest import HottestSas
+from saactors.observe.observer import Emitter
 from saactors.placement.change import RuleChange
 from saactors.placement.rule import Decide, MetricKeeper
 from saactors.runtime.clock import Clock
@@ -25,6 +27,7 @@ async def run_keeper(
     decide: Decide,
     hottest: HottestSas,
     signals: Inlet[RuleChange] | None = None,
+    emit: Emitter | None = None,
 ) -> None:
     """Keep the metrics and stamp every burst with them.
 
@@ -55,6 +58,8 @@ async def run_keeper(
         async for tick in decay:
             await follow_signals(tick.time_ns)
             keeper.tick()
+            if emit is not None and emit.wants(Ticked):
+                emit(Ticked(tick.time_ns, keeper.ticks, sa_count))
             if decide is Decide.PERIODIC:
                 learn(tick.time_ns)
                 sas, metrics = keeper.candidates()

@@ -6,10 +6,10 @@ from collections import Counter
 
 import numpy as np
 
-from saactors.model.burst import Completion, Outcome
-from saactors.model.packets import NO_SA
+from saactors.model.burst import Burst, Completion, Outcome
+from saactors.model.packets import NO_SA, Route
 from saactors.model.sa import SaTable
-from saactors.observe.events import Evicted, LoadIssued, LoadRefused, reason_to_replace
+from saactors.observe.events import BurstPlaced, Evicted, LoadIssued, LoadRefused, reason_to_replace
 from saactors.observe.observer import Emitter
 from saactors.observe.series import CACHE, MOVES, LastSeries, SumSeries
 from saactors.placement.rule import Decisions, RuleParameters
@@ -68,6 +68,19 @@ class PlacementNews:
         if self._emit:
             for command in decisions.commands:
                 self._tell_command(command, now_ns)
+
+    def tell_burst(self, burst: Burst) -> None:
+        """Tell where the packets of a burst go."""
+        if self._emit.wants(BurstPlaced):
+            routes = np.bincount(burst.packets["route"], minlength=len(Route))
+            software, nic, bypass = (
+                int(routes[route]) for route in (Route.SOFTWARE, Route.NIC, Route.BYPASS)
+            )
+            self._emit(
+                BurstPlaced(
+                    burst.observed_ns, burst.number, len(burst.packets), software, nic, bypass
+                )
+            )
 
     def sample(self, now_ns: int) -> None:
         """Note how many residents there are, and the lowest metric among them."""

@@ -109,10 +109,10 @@ def _number(kind: type | click.ParamType[Any]) -> dict[str, Any]:
 @_results("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @_results(
     "--log-level",
-    **_choice("info", "warning", "error"),
+    **_choice("debug", "info", "warning", "error"),
     default="warning",
     unset="warning",
-    help="Of standard error; info: events.",
+    help="info: events; debug: bursts too.",
 )
 @_results(
     "--log-format",
@@ -142,7 +142,7 @@ def replay_command(
     from saactors.report.summary import print_summary  # noqa: PLC0415
 
     configure_logging(log_level, "json" if log_format == "json" else "console")
-    shows_events = log_level == "info"
+    shows_events = log_level in ("debug", "info")
     listeners = []
     if shows_events:
         listeners.append(EventView("json" if log_format == "json" else "console", sys.stderr).show)
@@ -150,7 +150,13 @@ def replay_command(
     with in_terms_of_options(given):
         options = options_from(capture, scenario, given)
         with progress_bar(shown=shows_progress) as progress:
-            result = replay(options, progress=progress, listeners=listeners, stop_on_signal=True)
+            result = replay(
+                options,
+                progress=progress,
+                listeners=listeners,
+                stop_on_signal=True,
+                verbose=log_level == "debug",
+            )
     with standard_output():
         if as_json:
             click.echo(json.dumps(result.to_json_object(), indent=2))

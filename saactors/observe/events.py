@@ -184,7 +184,7 @@ class Ticked(Event):
 
     kind: ClassVar[str] = "tick"
     number: int
-    resident_count: int
+    sa_count: int
 
 
 @dataclass(frozen=True, slots=True)

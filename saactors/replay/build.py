@@ -18,7 +18,7 @@ from saactors.actors.placement_news import PlacementNews
 from saactors.actors.signals import PlannedSignals
 from saactors.actors.sinks import CaptureSink, Verifier
 from saactors.observe.event_log import EventLogWriter
-from saactors.observe.events import EdgeWaited, Event, SaAdded
+from saactors.observe.events import EVENTS, USUAL_EVENTS, EdgeWaited, Event, SaAdded
 from saactors.observe.hottest import HottestSas
 from saactors.observe.observer import Listener, Observers
 from saactors.observe.series import WAITING, SumSeries
@@ -60,6 +60,8 @@ def build_replay(
     progress: Callable[[CaptureReader, int], None] | None,
     listeners: Sequence[Listener],
     signals: Sequence[tuple[int, bytes]],
+    *,
+    verbose: bool = False,
 ) -> Replay:
     """Build everything; ``files`` closes what is opened here.
 
@@ -74,7 +76,7 @@ def build_replay(
     capture = files.enter_context(open_capture(options.capture))
     check_files(options)
     clock: Clock = VirtualClock() if options.pace == "virtual" else WallClock(options.speed)
-    observers = _observers(options, clock, files, listeners)
+    observers = _observers(options, clock, files, listeners, verbose=verbose)
     emitters = {name: observers.emitter(rank) for rank, name in enumerate(EMITTERS)}
     verifier = Verifier(security.sas) if options.verify else None
     faults = fault_plan(scenario)
@@ -151,14 +153,19 @@ def _card(options: ReplayOptions, profile: CardProfile, faults: FaultPlan) -> Ca
 
 
 def _observers(
-    options: ReplayOptions, clock: Clock, files: ExitStack, listeners: Sequence[Listener]
+    options: ReplayOptions,
+    clock: Clock,
+    files: ExitStack,
+    listeners: Sequence[Listener],
+    *,
+    verbose: bool,
 ) -> Observers:
     observers = Observers(clock.now_ns)
     if options.events is not None:
         log = files.enter_context(EventLogWriter(options.events))
         observers.subscribe(log.write)
     for listener in listeners:
-        observers.subscribe(listener)
+        observers.subscribe(listener, EVENTS.values() if verbose else USUAL_EVENTS)
     return observers
 
 

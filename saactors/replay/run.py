@@ -32,10 +32,12 @@ def replay(
     signals: Sequence[tuple[int, bytes]] = (),
     scheduler_seed: int | None = None,
     stop_on_signal: bool = False,
+    verbose: bool = False,
 ) -> RunResult:
     """Replay a capture; returns when its last packet has left.
 
-    ``listeners`` hear of events as they happen. ``signals`` change the rule meanwhile: what each
+    ``listeners`` hear of events as they happen, of every burst and tick too if ``verbose``.
+    ``signals`` change the rule meanwhile: what each
     says (see ``saactors.placement.change``), and when it arrives, in ns. ``scheduler_seed``
     shuffles the actors' turns within an instant otherwise than the run's seed would; decisions stay
     the same (law 7). With ``stop_on_signal`` SIGINT and SIGTERM end the run early, and its result
@@ -46,7 +48,7 @@ def replay(
         OutputError: a file could not be written.
     """
     with ExitStack() as files:
-        built = build_replay(options, files, progress, listeners, signals)
+        built = build_replay(options, files, progress, listeners, signals, verbose=verbose)
         seed_scheduler(options.seed if scheduler_seed is None else scheduler_seed)
         began = time.monotonic()
         _run(built, stop_on_signal=stop_on_signal)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from saactors.actors.classifier import Classifier
 from saactors.errors import ParameterError
-from saactors.esp.key_table import UNSUPPORTED_SUITE, KeyTable, read_key_table
+from saactors.esp.key_table import UNSUPPORTED_SUITE, KeyTable, KeyTableEntry, read_key_table
 from saactors.esp.keys import derive_keys
 from saactors.esp.suites import SUITE_NUMBERS
 from saactors.esp.window import ReplayWindows
@@ -22,7 +22,7 @@ from saactors.scenario.spd import spd_entries, templates
 from saactors.scenario.tables import GivenSa, Template
 from saactors.streams.associations import ASSOCIATION
 from saactors.streams.crypto import Crypto, Opening, Sealing
-from saactors.streams.inbound import UNSUPPORTED, InboundClassifier
+from saactors.streams.inbound import NO_ROOM, UNSUPPORTED, InboundClassifier
 from saactors.streams.outbound import OutboundClassifier
 from saactors.streams.sa_maker import SaMaker, SaTemplate, halves
 
@@ -86,7 +86,7 @@ def build_security(options: ReplayOptions) -> Security:
         for number, sa in enumerate(inbound):
             if sa.first_sequence > 1:
                 windows.resume(number, sa.first_sequence - 1)
-        resolve = _InboundSas(inbound, keys, sas, windows).resolve
+        resolve = _InboundSas(inbound, keys, sas, windows, options.sas_max).resolve
         return Security(sas, InboundClassifier(resolve, sas), windows, None, real)
     outbound = _outbound(options, given, sas)
     first_sequences = tuple(sa.first_sequence for sa in given)
@@ -155,23 +155,31 @@ def _add_given(sas: SaTable, given: tuple[GivenSa, ...] | list[GivenSa], seed: i
 class _InboundSas:
     """Finds SAs by SPI and addresses: the scenario's first, then those of the key table.
 
-    A line of a key table may stand for many SAs (its addresses and SPI may be patterns), so its SAs
-    are added when their first packet comes.
+    A line of a key table may stand for many SAs (its destination and SPI may be patterns), so its
+    SAs are added when their first packet comes. Packets of one SA may come from many sources: who
+    replays a packet from elsewhere must still meet the same replay window.
     """
 
     def __init__(
-        self, given: list[GivenSa], keys: KeyTable | None, sas: SaTable, windows: ReplayWindows
+        self,
+        given: list[GivenSa],
+        keys: KeyTable | None,
+        sas: SaTable,
+        windows: ReplayWindows,
+        sas_max: int,
     ) -> None:
         self._keys = keys
         self._sas = sas
         self._windows = windows
+        self._sas_max = sas_max
+        self._added: dict[tuple[KeyTableEntry, str, int], int] = {}
         self._given: dict[int, list[tuple[str | None, int]]] = {}
         for number, sa in enumerate(given):
             destination = None if sa.destination is None else str(sa.destination)
             self._given.setdefault(sa.spi, []).append((destination, number))
 
     def resolve(self, version: int, source: str, destination: str, spi: int) -> int:
-        """Index of the SA, UNSUPPORTED or NO_SA."""
+        """Index of the SA, UNSUPPORTED, NO_ROOM or NO_SA."""
         for wanted, number in self._given.get(spi, []):
             if wanted in (None, destination):
                 return number
@@ -182,10 +190,14 @@ class _InboundSas:
             return NO_SA
         if entry.suite == UNSUPPORTED_SUITE:
             return UNSUPPORTED
-        number = self._sas.add(*entry.record(spi)).start
-        if entry.sequence_high:
-            self._windows.resume(number, (entry.sequence_high << 32) - 1)
-        return number
+        sa = (entry, destination, spi)
+        if sa not in self._added:
+            if len(self._sas) >= self._sas_max:
+                return NO_ROOM
+            self._added[sa] = self._sas.add(*entry.record(spi)).start
+            if entry.sequence_high:
+                self._windows.resume(self._added[sa], (entry.sequence_high << 32) - 1)
+        return self._added[sa]
 
 
 def key_row(key_and_salt: bytes) -> npt.NDArray[np.uint8]:

@@ -27,20 +27,21 @@ KNOWN_SPI: Final = np.dtype(
         ("destination_high", "u8"),
         ("destination_low", "u8"),
         ("spi", "u4"),
-        ("sa", "i4"),  # or UNSUPPORTED, or NO_SA for a combination that nobody knows
+        ("sa", "i4"),  # or UNSUPPORTED, NO_ROOM, or NO_SA for what nobody knows
         ("ip_version", "u1"),  # 0: this place is free
     ],
     align=True,
 )
 UNSUPPORTED: Final = -2
+NO_ROOM: Final = -3
 
 FIRST_PLACES: Final = 1024
 # Combinations of addresses and SPI that are remembered before all are asked for anew: a flood of
 # invented SPIs must not grow memory (law 9).
 REMEMBERED_MAX: Final = 1 << 18
 
-# (IP version, source, destination, SPI) → index of the SA, UNSUPPORTED or NO_SA; to the same
-# question always the same answer, or an SA would come back with an empty replay window.
+# (IP version, source, destination, SPI) → index of the SA; UNSUPPORTED, NO_ROOM for one more SA, or
+# NO_SA. Asked again it names the same SA again: another would have an empty replay window.
 Resolver = Callable[[int, str, str, int], int]
 
 _KEY: Final = ("source_high", "source_low", "destination_high", "destination_low", "ip_version")
@@ -57,6 +58,7 @@ _MARKER_BYTES: Final = 4
 
 _PASSED: Final = int(Verdict.PASSED)
 _CUT: Final = int(Verdict.CUT_BY_SNAP_LENGTH)
+_TABLE_FULL: Final = int(Verdict.SA_TABLE_FULL)
 _NOT_ESP: Final = int(Verdict.NOT_ESP)
 _IKE: Final = int(Verdict.IKE)
 _KEEPALIVE: Final = int(Verdict.NAT_KEEPALIVE)
@@ -69,8 +71,8 @@ _FRAGMENT: Final = int(Verdict.OUTER_FRAGMENT)
 class InboundClassifier:
     """Classifies bursts in place: writes ``sa``, ``order``, ``esp_offset`` and ``verdict``.
 
-    ``resolve`` finds the SA of an SPI between two addresses, and may add it to ``sas``. What it said
-    is remembered in an open-addressed hash table, at most three quarters full.
+    ``resolve`` finds the SA of an SPI between two addresses, and may add it to ``sas``. What it
+    said is remembered in an open-addressed hash table, at most three quarters full.
     """
 
     def __init__(self, resolve: Resolver, sas: SaTable) -> None:
@@ -147,6 +149,8 @@ def _classify(
             packet.verdict = _UNKNOWN_SPI
         elif sa == UNSUPPORTED:
             packet.verdict = _UNSUPPORTED
+        elif sa == NO_ROOM:
+            packet.verdict = _TABLE_FULL
         else:
             packet.sa = sa
             packet.order = orders[sa]

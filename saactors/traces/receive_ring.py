@@ -31,8 +31,7 @@ class ReceiveRing:
     """Gives out the bursts of a trace, chunk by chunk.
 
     ``packets_max`` bounds what may wait; None makes it a closed loop. ``passed`` counts packets
-    given out or dropped, ``dropped`` the latter, ``cut`` those that arrived with less than their
-    length, ``bytes`` the length of all that arrived.
+    given out or dropped, ``dropped`` the latter, ``bytes`` the length of all that arrived.
 
     Raises:
         ParameterError: a ring without room.
@@ -53,7 +52,6 @@ class ReceiveRing:
         self._drops_here = False  # whether any of this chunk was dropped
         self.passed = 0
         self.dropped = 0
-        self.cut = 0
         self.bytes = 0
 
     @property
@@ -99,25 +97,24 @@ class ReceiveRing:
     def _arrive(self, now_ns: int) -> None:
         if self._seen == len(self._packets):
             return
-        self._seen, self._held, dropped, cut, size = arrive(
+        self._seen, self._held, dropped, size = arrive(
             self._packets, self._seen, self._held, self._packets_max, now_ns
         )
         self.dropped += dropped
         self._drops_here = self._drops_here or dropped > 0
-        self.cut += cut
         self.bytes += size
 
 
 @compiled
 def arrive(
     packets: npt.NDArray[np.void], seen: int, held: int, packets_max: int, now_ns: int
-) -> tuple[int, int, int, int, int]:
+) -> tuple[int, int, int, int]:
     """Let packets up to ``now_ns`` into the ring; drops those that find it full.
 
-    Returns (row behind the last that has arrived, packets in the ring, packets dropped, packets
-    that the snap length cut, bytes on the wire of all that arrived).
+    Returns (row behind the last that has arrived, packets in the ring, packets dropped, bytes on
+    the wire of all that arrived).
     """
-    dropped = cut = size = 0
+    dropped = size = 0
     while seen < len(packets) and packets[seen].time_ns <= now_ns:
         if held < packets_max:
             held += 1
@@ -125,9 +122,8 @@ def arrive(
             packets[seen].verdict = _RX_RING_FULL
             dropped += 1
         size += packets[seen].length_bytes
-        cut += packets[seen].captured_bytes < packets[seen].length_bytes
         seen += 1
-    return seen, held, dropped, cut, size
+    return seen, held, dropped, size
 
 
 @compiled

@@ -16,11 +16,11 @@ from saactors.model.packets import NO_SA, Chunk
 from saactors.model.sa import KEY_BYTES_MAX, SA, SALT_BYTES, SaTable
 from saactors.model.verdicts import Verdict
 from saactors.streams import inbound
-from saactors.streams.inbound import UNSUPPORTED, InboundClassifier
+from saactors.streams.inbound import NO_ROOM, UNSUPPORTED, InboundClassifier
 
 ChunkOf = Callable[[Sequence[bytes]], Chunk]
 
-KNOWN_SPI, OTHER_SPI, UNSUPPORTED_SPI, UNKNOWN_SPI = 0x1001, 0x1002, 0x1003, 0xDEAD
+KNOWN_SPI, OTHER_SPI, UNSUPPORTED_SPI, NO_ROOM_SPI, UNKNOWN_SPI = range(0x1001, 0x1006)
 TCP, UDP, ESP = 6, 17, 50
 
 
@@ -49,17 +49,20 @@ class Directory:
 
     def __init__(self) -> None:
         self.sas = SaTable()
+        self.known: dict[tuple[str, str, int], int] = {}
         self.asked: Counter[tuple[int, str, str, int]] = Counter()
 
     def resolve(self, version: int, source: str, destination: str, spi: int) -> int:
         """The SA between these addresses."""
         self.asked[version, source, destination, spi] += 1
-        if spi == UNSUPPORTED_SPI:
-            return UNSUPPORTED
+        if spi in (UNSUPPORTED_SPI, NO_ROOM_SPI):
+            return UNSUPPORTED if spi == UNSUPPORTED_SPI else NO_ROOM
         if spi not in (KNOWN_SPI, OTHER_SPI):
             return NO_SA
-        keys = np.zeros((1, KEY_BYTES_MAX + SALT_BYTES), np.uint8)
-        return self.sas.add(np.zeros(1, SA), keys).start
+        if (source, destination, spi) not in self.known:
+            keys = np.zeros((1, KEY_BYTES_MAX + SALT_BYTES), np.uint8)
+            self.known[source, destination, spi] = self.sas.add(np.zeros(1, SA), keys).start
+        return self.known[source, destination, spi]
 
 
 @pytest.fixture
@@ -95,6 +98,7 @@ def test_what_is_esp_gets_its_sa_and_everything_else_its_name(
         "in UDP from a translated port": (build.udp(esp, 61_234, 4500), UDP, Verdict.PASSED),
         "no SA": (build.esp(UNKNOWN_SPI), ESP, Verdict.UNKNOWN_SPI),
         "suite not there": (build.esp(UNSUPPORTED_SPI), ESP, Verdict.UNSUPPORTED_SUITE),
+        "no room for its SA": (build.esp(NO_ROOM_SPI), ESP, Verdict.SA_TABLE_FULL),
         "IKE": (build.udp(bytes(28), 500, 500), UDP, Verdict.IKE),
         "IKE from a translated port": (build.udp(bytes(28), 500, 1033), UDP, Verdict.IKE),
         "IKE on port 4500": (build.udp(bytes(4) + b"\1" * 28), UDP, Verdict.IKE),
@@ -161,27 +165,45 @@ def test_an_sa_goes_by_spi_and_both_addresses(
     )
 
 
+HERE = ("2001:db8:{0:x}::1", "2001:db8:{0:x}::2")
+
+
 @pytest.mark.parametrize(
     "ends",
     [
-        ("2001:db8::7", "2001:db8::2"),
-        ("2001:db8:7::1", "2001:db8::2"),
-        ("2001:db8::1", "2001:db8::7"),
-        ("2001:db8::1", "2001:db8:7::2"),
+        ("2001:db8:{0:x}::7", HERE[1]),
+        ("2001:db9:{0:x}::1", HERE[1]),
+        (HERE[0], "2001:db8:{0:x}::7"),
+        (HERE[0], "2001:db9:{0:x}::2"),
+        HERE,
     ],
-    ids=["source's low half", "source's high half", "destination's low", "destination's high"],
+    ids=[
+        "source's low half",
+        "source's high",
+        "destination's low",
+        "destination's high",
+        "version",
+    ],
 )
-def test_addresses_that_differ_in_one_half_are_others(
-    ends: tuple[str, str], classifier: InboundClassifier, chunk_of: ChunkOf, build: Build
+def test_what_differs_in_one_part_of_an_address_is_another_question(
+    ends: tuple[str, str], chunk_of: ChunkOf, build: Build
 ) -> None:
-    """The same SPI between them is another SA."""
-    packets = [
-        build.ipv6(build.esp(KNOWN_SPI), ESP),
-        build.ipv6(build.esp(KNOWN_SPI), ESP, ends=ends),
-    ]
-    burst = burst_of(chunk_of(packets * 2))
-    classifier.classify(burst)
-    assert burst.packets["sa"].tolist() == [0, 1, 0, 1]
+    """And here another SA, even where both meet in the table: in four places, many times."""
+    for number in range(60):
+        packets = [
+            build.ipv6(build.esp(KNOWN_SPI), ESP, ends=[end.format(number) for end in pair])
+            for pair in (HERE, ends, HERE)
+        ]
+        chunk = chunk_of(packets)
+        if ends == HERE:
+            chunk.packets["ip_version"][1] = 4
+        answers = iter((0, 1))
+        sas = SaTable()
+        sas.add(np.zeros(2, SA), np.zeros((2, KEY_BYTES_MAX + SALT_BYTES), np.uint8))
+        classifier = InboundClassifier(lambda *_, answers=answers: next(answers), sas)
+        classifier._known = np.zeros(4, inbound.KNOWN_SPI)
+        classifier.classify(burst_of(chunk))
+        assert chunk.packets["sa"].tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -242,23 +264,26 @@ def test_a_flood_of_unknown_spis_takes_no_more_memory_than_it_may(
     chunk_of: ChunkOf,
     build: Build,
 ) -> None:
-    """With room for 64 combinations, 1000 invented ones come and go (law 9)."""
-    monkeypatch.setattr(inbound, "REMEMBERED_MAX", 64)
-    for start in range(0x10000, 0x10000 + 1000, 100):
-        burst = flood(build, chunk_of, start, 100)
+    """With room for 2000 combinations, 12 000 invented ones come and go (law 9)."""
+    monkeypatch.setattr(inbound, "REMEMBERED_MAX", 2000)
+    for start in range(0x10000, 0x10000 + 12_000, 1000):
+        burst = flood(build, chunk_of, start, 1000)
         classifier.classify(burst)
         assert set(verdicts_of(burst)) == {Verdict.UNKNOWN_SPI}
-        assert len(classifier._known) <= 64
+        remembered = np.count_nonzero(classifier._known["ip_version"])
+        assert remembered <= 2000
+        assert remembered <= 0.75 * len(classifier._known)
+        assert len(classifier._known) <= 4096
 
 
-def test_a_flood_of_unknown_spis_does_not_make_a_known_sa_start_anew(
+def test_an_sa_goes_on_where_it_was_after_a_flood_of_unknown_spis(
     monkeypatch: pytest.MonkeyPatch,
     classifier: InboundClassifier,
     directory: Directory,
     chunk_of: ChunkOf,
     build: Build,
 ) -> None:
-    """An SA that came back under a new index would take every old packet once more."""
+    """It is asked for anew, and its packets count on."""
     monkeypatch.setattr(inbound, "REMEMBERED_MAX", 64)
     packet = build.ipv4(build.esp(KNOWN_SPI), ESP)
     classifier.classify(burst_of(chunk_of([packet])))
@@ -266,7 +291,30 @@ def test_a_flood_of_unknown_spis_does_not_make_a_known_sa_start_anew(
     again = burst_of(chunk_of([packet]))
     assert classifier.classify(again) == range(1, 1)
     assert again.packets[["sa", "order"]].tolist() == [(0, 1)]
-    assert len(directory.sas) == 1
+    assert directory.asked[4, "10.0.0.1", "10.0.0.2", KNOWN_SPI] == 2
+
+
+def test_thousands_of_sas_are_found_through_every_growth(
+    directory: Directory, chunk_of: ChunkOf, build: Build
+) -> None:
+    """Each combination is asked for once, however the table grows meanwhile."""
+    spis = range(0x10000, 0x10000 + 5000)
+    sas = {spi: number for number, spi in enumerate(spis)}
+    asked: Counter[int] = Counter()
+
+    def resolve(_version: int, _source: str, _destination: str, spi: int) -> int:
+        asked[spi] += 1
+        directory.sas.add(np.zeros(1, SA), np.zeros((1, KEY_BYTES_MAX + SALT_BYTES), np.uint8))
+        return sas[spi]
+
+    classifier = InboundClassifier(resolve, directory.sas)
+    chunk = chunk_of([build.ipv4(build.esp(spi), ESP) for spi in spis])
+    for order in range(2):
+        burst = Burst(chunk.data, chunk.packets.copy(), 0)
+        classifier.classify(burst)
+        assert burst.packets["sa"].tolist() == list(sas.values())
+        assert set(burst.packets["order"].tolist()) == {order}
+    assert set(asked.values()) == {1}
 
 
 @settings(deadline=None, max_examples=60)
