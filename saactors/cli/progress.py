@@ -24,26 +24,25 @@ def progress_bar(*, shown: bool) -> Iterator[Progress | None]:
     from rich.console import Console  # noqa: PLC0415
 
     columns = (
-        bars.TextColumn("replaying"),
+        bars.TextColumn("{task.description}"),
         bars.BarColumn(),
         bars.TaskProgressColumn(),
         bars.TextColumn("{task.fields[packets]:,} packets"),
         bars.TimeElapsedColumn(),
     )
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("replaying", total=None, packets=0)
+        task = bar.add_task("starting (the first run compiles)", total=None, packets=0)
         due_s = 0.0
 
         def advance(capture: Any, packets: int) -> None:  # noqa: ANN401 - a CaptureReader
             nonlocal due_s
-            if time.monotonic() < due_s:
+            if packets == 0 or time.monotonic() < due_s:
                 return
             due_s = time.monotonic() + _INTERVAL_S
             read = capture.share_read
-            if read is None:  # a pipe: nobody knows how much is to come
-                bar.update(task, packets=packets)
-                return
-            done = read * packets / max(capture.packets_read, 1)
-            bar.update(task, total=1.0, completed=done, packets=packets)
+            # Of a pipe nobody knows how much is to come.
+            done = None if read is None else read * packets / capture.packets_read
+            total = None if read is None else 1.0
+            bar.update(task, description="replaying", total=total, completed=done, packets=packets)
 
         yield advance

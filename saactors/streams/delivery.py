@@ -59,8 +59,9 @@ class InOrder:
             if order < 0:
                 yield finished, position
                 continue
-            assert order >= self._turns[sa], "a packet's turn came twice"
-            self._ahead[sa][order] = (finished, position)
+            waiting = self._ahead[sa]
+            assert order >= self._turns[sa] and order not in waiting, "a packet's turn came twice"
+            waiting[order] = (finished, position)
             yield from self._next_in_turn(sa)
 
     def _next_in_turn(self, sa: int) -> Iterator[tuple[Finished, int]]:

@@ -1,4 +1,4 @@
-"""Claims 11 to 40 on running systems: as an apparatus, as an article, and as a signal.
+"""Claims 11 to 42 on running systems: as an apparatus, as an article, and as a signal.
 
 The three groups ask the same ten things of the same behaviour in three forms; each has a fixture:
 
@@ -7,6 +7,8 @@ The three groups ask the same ten things of the same behaviour in three forms; e
   executed by an interpreter of its own.
 - ``signal`` (31 to 40): instructions that travel to a running system as a message. The system
   starts with a threshold that nobody reaches; rule and parameters arrive, and it follows them.
+
+Of the method claims, 41 and 42 are asked of the running system as well.
 
 A letter is a packet of a stream, ten microseconds after the one before; a dot is ten milliseconds
 without any. The card has one slot and takes a microsecond to load.
@@ -395,3 +397,19 @@ def test_claim_40_signal_changes_the_metric_periodically_whatever_the_traffic(
     """While nobody sends, the resident's metric goes down to 0; then three packets replace it."""
     (replaced,) = signal("WWWW.BBB", period_ns=1_000_000).told(Evicted)
     assert (replaced.metric, replaced.successor_metric) == (0, 3)
+
+
+def test_claim_41_running_system_caches_an_sa_if_the_policy_says_so(apparatus: System) -> None:
+    """Not cached: is it to be? Cached: there is nothing to decide, until the policy gives it up."""
+    run = apparatus("WWWW" + 7 * "B" + "WB")
+    policy = [(load.sa, load.metric, load.victim) for load in run.told(LoadIssued)]
+    assert policy == [(0, 3, None), (1, 7, 0)]
+    assert [loaded.sa for loaded in run.told(Loaded)] == [0, 1]
+    assert run.result["packets"]["nic"] == 1 + 1  # the fourth W, the last B; not the W before it
+
+
+def test_claim_42_running_system_performs_the_policy_periodically(apparatus: System) -> None:
+    """Twenty-five packets in 250 µs: the load waits for the end of the first period of 100."""
+    run = apparatus(25 * "W", decide="periodic", decay="factor:1", period_ns=100_000)
+    assert [(load.time_ns, load.metric) for load in run.told(LoadIssued)] == [(100_000, 10)]
+    assert run.result["packets"]["nic"] == 25 - 11

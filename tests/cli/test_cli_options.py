@@ -269,7 +269,10 @@ WRONG = [
     (("--direction", "in", "--verify"), "--verify: found 'direction in', expected direction out"),
     (("--direction", "in", "--write-keys", "x"), "--write-keys: found 'direction in', expected"),
     (("--direction", "in", "--suite", "aes-gcm-128"), "--suite: found 'aes-gcm-128', expected"),
-    (("--log-level", "loud"), "'--log-level': 'loud' is not one of 'info', 'warning', 'error'"),
+    (
+        ("--log-level", "loud"),
+        "'--log-level': 'loud' is not one of 'debug', 'info', 'warning', 'error'",
+    ),
     (("--log-format", "xml"), "'--log-format': 'xml' is not one of 'console', 'json'"),
     (("--sede", 3), "No such option '--sede'"),
 ]  # fmt: skip

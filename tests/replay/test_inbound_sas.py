@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ class Gateway:
     keys: str
 
     def receive(
-        self, packets: list[bytes], keys: str, **options: int
+        self, packets: list[bytes], keys: str, **options: Any
     ) -> tuple[int, dict[str, int]]:
         """Open these packets by that key table: how many came out, and drops by reason."""
         capture, table = self.folder / "received.pcap", self.folder / "keys"
@@ -88,3 +89,10 @@ def test_a_pattern_for_spis_makes_no_more_sas_than_there_may_be(gateway: Gateway
     left, drops = gateway.receive([packet, *invented], keys, sas_max=4)
     assert left == 1
     assert drops == {"icv_failed": 3, "sa_table_full": 7}
+
+
+def test_without_cryptography_no_packet_is_a_replay(gateway: Gateway) -> None:
+    """No ICV has proven any sequence number, so none moves a window: all packets come out."""
+    twice = gateway.packets * 2
+    assert gateway.receive(twice, gateway.keys) == (3, {"replayed": 3})
+    assert gateway.receive(twice, gateway.keys, crypto="none") == (6, {})

@@ -55,7 +55,9 @@ def peak_bytes(capture: Path, folder: Path, **options: Any) -> tuple[int, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("burst", "packets", "length_bytes"), [(1, 3500, 3000), (64, 12_000, 800)])
+@pytest.mark.parametrize(
+    ("burst", "packets", "length_bytes"), [(1, 3500, 6000), (64, 25_000, 1000)]
+)
 def test_a_trace_four_times_as_long_needs_no_more_memory(
     burst: int,
     packets: int,
@@ -66,7 +68,8 @@ def test_a_trace_four_times_as_long_needs_no_more_memory(
 ) -> None:
     """With all that can be written and told, and the same SAs all along.
 
-    The shorter trace fills what there is: a chunk of 8 MiB, and the 67 ms of a series' first bins.
+    The shorter trace fills what there is: chunks of 8 MiB, of which two may be
+    in use, and the 67 ms of a series' first bins.
     """
     peaks, results = [], []
     peak_bytes(write_traffic(tmp_path / "warm.pcap", traffic(1)), tmp_path, burst=burst)

@@ -81,6 +81,19 @@ def dropped_by_a_list(
     return dropped
 
 
+def test_what_has_arrived_includes_what_waits_and_what_was_dropped() -> None:
+    """A run that is interrupted between two bursts accounts for these too (law 1)."""
+    ring = ReceiveRing(BurstFormer(256, 20), 2)
+    ring.open(at(0, 0, 0, 0, 0, 30))
+    assert (ring.arrived, ring.passed) == (0, 0)
+    ring.next_burst(0)
+    assert (ring.arrived, ring.passed, ring.dropped) == (5, 0, 3)
+    ring.take(0)
+    assert (ring.arrived, ring.passed, ring.dropped) == (5, 2, 3)
+    ring.next_burst(30)
+    assert (ring.arrived, ring.passed, ring.dropped) == (6, 5, 3)
+
+
 @settings(deadline=None, max_examples=250)
 @given(
     gaps_ns=GAPS,
