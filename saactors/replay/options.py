@@ -14,6 +14,7 @@ from saactors.traces.burst_former import BURST_MAX, BURST_WAIT_NS
 from saactors.traces.receive_ring import RING_PACKETS
 
 SAS_MAX = 1 << 20
+WORKERS_MAX = 256  # as many cores as a large server has
 
 
 class SaPer(StrEnum):
@@ -62,8 +63,9 @@ class ReplayOptions:
         self._check_choice("mode", self.mode, ("tunnel", "transport"))
         self._check_choice("crypto", self.crypto, ("real", "none"))
         self._check_choice("pace", self.pace, ("virtual", "real"))
-        if self.software_workers < 1:
-            raise ParameterError("software_workers", self.software_workers, "1 worker or more")
+        if not 1 <= self.software_workers <= WORKERS_MAX:
+            expected = f"1 to {WORKERS_MAX} workers"
+            raise ParameterError("software_workers", self.software_workers, expected)
         if not 0 < self.speed < float("inf"):
             raise ParameterError("speed", self.speed, "a factor above 0")
         if self.speed != 1 and self.pace == "virtual":

@@ -60,7 +60,8 @@ class InOrder:
                 yield finished, position
                 continue
             waiting = self._ahead[sa]
-            assert order >= self._turns[sa] and order not in waiting, "a packet's turn came twice"
+            assert order >= self._turns[sa], "a packet's turn came twice"
+            assert order not in waiting, "a packet came twice"
             waiting[order] = (finished, position)
             yield from self._next_in_turn(sa)
 

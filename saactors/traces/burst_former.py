@@ -49,7 +49,7 @@ class BurstFormer:
         if not 1 <= burst_max <= BURST_MAX:
             raise ParameterError("burst", burst_max, f"1 to {BURST_MAX} packets")
         if not 0 <= wait_ns <= WAIT_NS_MAX:
-            raise ParameterError("burst wait", wait_ns, f"0 to {WAIT_NS_MAX} ns")
+            raise ParameterError("burst_wait_ns", wait_ns, f"0 to {WAIT_NS_MAX} ns")
         self.burst_max = burst_max
         self.wait_ns = wait_ns
 

@@ -237,7 +237,7 @@ WRONG = [
     (("--burst-wait-us", -1), "'--burst-wait-us': -1 is not in the range 0<=x<=1000000"),
     (("--rx-ring", 0), "--rx-ring: found 0, expected 1 packet or more"),
     (("--rx-ring", 9, "--closed-loop"), "--rx-ring: found 9, expected nothing with a closed loop"),
-    (("--software-workers", 0), "--software-workers: found 0, expected 1 worker or more"),
+    (("--software-workers", 0), "--software-workers: found 0, expected 1 to 256 workers"),
     (("--seed", -1), "'--seed': -1 is not in the range"),
     (("--suite", "aes"), "--suite: found 'aes', expected one of aes-gcm-128, aes-gcm-192"),
     (("--mode", "tunel"), "'--mode': 'tunel' is not one of 'tunnel', 'transport'"),
