@@ -94,8 +94,8 @@ def test_the_default_wait_is_that_of_20_000_interrupts_a_second() -> None:
     [
         (0, 0, "burst: found 0, expected 1 to 256 packets"),
         (257, 0, "burst: found 257, expected 1 to 256 packets"),
-        (1, -1, "burst wait: found -1, expected 0 to 1000000000 ns"),
-        (1, 10**9 + 1, "burst wait: found 1000000001, expected 0 to 1000000000 ns"),
+        (1, -1, "burst_wait_ns: found -1, expected 0 to 1000000000 ns"),
+        (1, 10**9 + 1, "burst_wait_ns: found 1000000001, expected 0 to 1000000000 ns"),
     ],
 )
 def test_parameters_outside_their_range_are_refused(
