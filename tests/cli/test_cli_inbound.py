@@ -159,7 +159,8 @@ def scenario(keys: list[dict[str, Any]]) -> str:
     return text
 
 
-# Packets by what becomes of them, counted with tshark: ours, of other suites, and what is no ESP.
+# Packets by what becomes of them: ours, of other suites, and what is no ESP. The counts are those
+# of our own first runs; what is independent is the comparison with inner.pcap.
 REAL = {
     "strongswan": (224, 336, {"ike": 22}),
     "linux-kernel": (387, 387, {"not_esp": 1}),
