@@ -97,7 +97,8 @@ def wait_until_idle(pid: int) -> None:
 
 def test_a_signal_before_the_run_begins_is_one_line() -> None:
     """While it waits for the capture's header, say."""
-    command = [sys.executable, "-m", "saactors", "replay", "-"]
+    # Whoever runs the tests in the background has SIGINT ignored, and so would the command have.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "saactors", "replay", "-"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
