@@ -35,7 +35,7 @@ def pin(target: Path, extra: tuple[str, ...]) -> None:
             [
                 sys.executable,
                 *("-m", "piptools", "compile", "--quiet", "--generate-hashes", "--no-header"),
-                *("--no-annotate", "--strip-extras", "--allow-unsafe", "--no-emit-index-url"),
+                *("--no-annotate", "--no-strip-extras", "--allow-unsafe", "--no-emit-index-url"),
                 *("--no-emit-trusted-host", "--no-emit-find-links"),
                 *("--output-file", str(target), str(CHECKOUT / "pyproject.toml"), wishes.name),
             ],
