@@ -75,6 +75,17 @@ class CardProfile:
     load_latency_shape: float = _figure("", default=0.0)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def loads_outstanding_max(self) -> int:
+        """Load commands that a driver may have unanswered at any time.
+
+        A card whose driver gives up when the load queue is full never sees more than it has room
+        for; one whose driver waits may be asked for as many loads as it has slots.
+        """
+        if self.load_full == "wait":
+            return self.slots_max
+        return self.loads_at_once + self.load_queue_max
+
     def __post_init__(self) -> None:
         _check_figures(self)
         _check_choice("load_full", self.load_full, LOAD_FULL)

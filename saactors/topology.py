@@ -64,20 +64,9 @@ EMITTERS: Final = (
 )
 
 
-def loads_outstanding_max(profile: CardProfile) -> int:
-    """Load commands that the arbiter may have unanswered at the card at any time.
-
-    A card whose driver gives up when the load queue is full never sees more than it has room for;
-    one whose driver waits may be asked for as many loads as it has slots.
-    """
-    if profile.load_full == "wait":
-        return profile.slots_max
-    return profile.loads_at_once + profile.load_queue_max
-
-
 def edges(profile: CardProfile, software_workers: int = 1, resets: int = 0) -> tuple[Edge, ...]:
     """Every edge of a system with that card and that many software workers."""
-    loads = loads_outstanding_max(profile)
+    loads = profile.loads_outstanding_max
     rare = "changes are rare; whoever sends more within a period waits for its end"
     some = "a receive queue's worth of bursts: more would only add latency"
     waits = "the sender waits"

@@ -12,7 +12,7 @@ import pytest
 from nicmodel.presets import PROFILES
 from nicmodel.residency import drawing
 from saactors.runtime.edges import Edge
-from saactors.topology import draw, edges, loads_outstanding_max
+from saactors.topology import draw, edges
 
 ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
 
@@ -71,7 +71,7 @@ def test_reports_never_have_to_wait(name: str) -> None:
     """Their edges hold an answer to every load that may be unanswered, and every reset."""
     profile = PROFILES[name]
     with_resets = {edge.name: edge for edge in edges(profile, resets=3)}
-    loads = loads_outstanding_max(profile)
+    loads = profile.loads_outstanding_max
     assert with_resets["nic_arbiter"].capacity == loads + 3
     assert with_resets["nic_keeper"].capacity > with_resets["nic_arbiter"].capacity
     expected = (

@@ -9,11 +9,18 @@ sorting and string functions; a function that creates an array cannot use it and
 
 A change in a function that others call does not invalidate *their* code on disk: after editing,
 remove ``__pycache__``.
+
+``specialised`` makes of one text many functions: a template calls functions by names that stand for
+others in each copy, as a C++ template does. The compiler sees plain calls and inlines them; passing
+functions as arguments instead costs a jump per packet and cannot be kept on disk. A copy's name
+holds a fingerprint of the code it calls, so its code on disk is never out of date.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
 from numba import njit
@@ -26,3 +33,35 @@ def compiled(function: FunctionT) -> FunctionT:
     # Numba's published types know nothing of _nrt.
     dispatcher: FunctionT = njit(cache=True, _nrt=False)(function)  # type: ignore[call-overload]
     return dispatcher
+
+
+def specialised(template: FunctionT, name: str, **functions: Callable[..., Any]) -> FunctionT:
+    """The plain function ``template`` compiled with its globals of these names bound to others.
+
+    ``name`` and what the functions do tell the copies of one template apart.
+    """
+    assert isinstance(template, FunctionType)
+    digest = hashlib.blake2b(digest_size=6)
+    for word, function in sorted(functions.items()):
+        digest.update(word.encode())
+        _add_code(digest, function, set())
+    copy = FunctionType(template.__code__, {**template.__globals__, **functions}, name)
+    copy.__module__ = template.__module__
+    # Numba keeps code on disk by file, line and qualified name; only the name tells copies apart.
+    copy.__qualname__ = f"{template.__qualname__}_{name.replace('-', '_')}_{digest.hexdigest()}"
+    special: FunctionT = compiled(copy)  # type: ignore[assignment]  # a FunctionType is a FunctionT
+    return special
+
+
+def _add_code(digest: hashlib.blake2b, function: object, seen: set[int]) -> None:
+    """Add the code of a function and of whatever it calls by name."""
+    plain = getattr(function, "py_func", function)
+    if not isinstance(plain, FunctionType) or id(plain) in seen:
+        digest.update(repr(function).encode() if isinstance(function, int | float | str) else b"")
+        return
+    seen.add(id(plain))
+    code = plain.__code__
+    digest.update(code.co_code)
+    digest.update(repr([c for c in code.co_consts if not isinstance(c, CodeType)]).encode())
+    for word in code.co_names:
+        _add_code(digest, plain.__globals__.get(word), seen)

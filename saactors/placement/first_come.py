@@ -18,6 +18,13 @@ import numpy.typing as npt
 from saactors.model.compiled import compiled
 from saactors.model.packets import NO_SA
 from saactors.model.sa import grown
+from saactors.placement.functions import (
+    RuleFunctions,
+    cache_nothing,
+    observe_nothing,
+    receive_nothing,
+    review_nothing,
+)
 from saactors.placement.routing import (
     ABSENT,
     LOADING,
@@ -44,7 +51,11 @@ class Installed(NamedTuple):
 
 @compiled
 def install_burst(
-    installed: Installed, packets: Packets, commands: npt.NDArray[np.void]
+    installed: Installed,
+    packets: Packets,
+    commands: npt.NDArray[np.void],
+    _tick: int,
+    _now_ns: int,
 ) -> tuple[int, int, int]:
     """Route every packet, install every new SA; counts (commands, refused, card full)."""
     ledger = installed.ledger[0]
@@ -74,6 +85,22 @@ def install_burst(
     return commanded, refused, card_full
 
 
+@compiled
+def answer_install(installed: Installed, sa: int, _tick: int, loaded: bool) -> None:
+    """The card holds the SA from now on, or it is turned away for good and the slot free."""
+    assert installed.residency[sa] == LOADING
+    installed.residency[sa] = RESIDENT if loaded else ABSENT
+    installed.ledger[0]["loading"] -= 1
+    if not loaded:
+        installed.turned_away[sa] = 1
+        installed.ledger[0]["taken"] -= 1
+
+
+FIRST_COME_FUNCTIONS: Final = RuleFunctions(
+    receive_nothing, observe_nothing, cache_nothing, install_burst, review_nothing, answer_install
+)
+
+
 class FirstComeArbiter:
     """The arbiter half (``saactors.placement.rule.CacheArbiter``)."""
 
@@ -87,6 +114,11 @@ class FirstComeArbiter:
         )
         # Zeroed: without a metric, both metrics of a command stay 0.
         self._commands = np.zeros(min(card_slots, loads_outstanding_max), COMMAND)
+
+    @property
+    def state(self) -> Installed:
+        """The arrays, for the compiled functions."""
+        return self._installed
 
     @property
     def loads_outstanding(self) -> int:
@@ -104,7 +136,9 @@ class FirstComeArbiter:
 
     def decide(self, packets: Packets, _tick: int, _now_ns: int, /) -> Decisions:
         """Route the burst's packets in order and install the SAs that are new."""
-        commanded, refused, card_full = install_burst(self._installed, packets, self._commands)
+        commanded, refused, card_full = install_burst(
+            self._installed, packets, self._commands, 0, 0
+        )
         if commanded or refused or card_full:
             return Decisions(self._commands[:commanded].copy(), refused, card_full)
         return NOTHING_DECIDED
@@ -120,20 +154,13 @@ class FirstComeArbiter:
         """Change nothing: who is there stays."""
         return NOTHING_DECIDED
 
-    def loaded(self, sa: int, _tick: int, /) -> None:
+    def loaded(self, sa: int, tick: int, /) -> None:
         """The card holds the SA: RESIDENT from the next packet on."""
-        self._answered(sa, RESIDENT)
+        answer_install(self._installed, sa, tick, True)
 
-    def failed(self, sa: int, _tick: int, /) -> None:
+    def failed(self, sa: int, tick: int, /) -> None:
         """The card refused or lost the load: turned away for good, the slot free."""
-        self._answered(sa, ABSENT)
-        self._installed.turned_away[sa] = 1
-        self._installed.ledger["taken"] -= 1
-
-    def _answered(self, sa: int, residency: int) -> None:
-        assert self._installed.residency[sa] == LOADING
-        self._installed.residency[sa] = residency
-        self._installed.ledger["loading"] -= 1
+        answer_install(self._installed, sa, tick, False)
 
     def reset(self) -> None:
         """The card has forgotten its residents: their next packets install them again."""

@@ -11,7 +11,7 @@ keeps the latest; for all others it needs none.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,15 @@ from saactors.model.compiled import compiled
 from saactors.model.packets import NO_SA
 from saactors.model.sa import grown
 from saactors.placement.cost import CostModel
-from saactors.placement.metrics import metric_parameters
+from saactors.placement.functions import RuleFunctions
+from saactors.placement.metrics import (
+    Kept,
+    add_bonus,
+    candidates_now,
+    metric_parameters,
+    observe_burst,
+    receive_sas,
+)
 from saactors.placement.parameters import MetricParameters
 from saactors.placement.residents import (
     Residents,
@@ -75,16 +83,20 @@ def consider(
     return COMMANDED
 
 
+class Placed(NamedTuple):
+    """The arrays of the arbiter half."""
+
+    residents: Residents
+    settings: npt.NDArray[np.void]  # (1,) of SETTINGS
+
+
 @compiled
 def decide_burst(
-    residents: Residents,
-    settings: npt.NDArray[np.void],
-    packets: Packets,
-    commands: npt.NDArray[np.void],
-    tick: int,
-) -> tuple[int, int]:
-    """Route every packet, consider every SA that is ABSENT; counts (commands, refused)."""
-    rule = settings[0]
+    placed: Placed, packets: Packets, commands: npt.NDArray[np.void], tick: int, _now_ns: int
+) -> tuple[int, int, int]:
+    """Route every packet, consider every SA that is ABSENT; counts (commands, refused, 0)."""
+    residents = placed.residents
+    rule = placed.settings[0]
     advance(residents, rule, tick)
     commanded = refused = 0
     for row in range(len(packets)):
@@ -101,37 +113,55 @@ def decide_burst(
             outcome = consider(residents, rule, sa, metric, commands, commanded, row)
             commanded += outcome == COMMANDED
             refused += outcome == REFUSED
-    return commanded, refused
+    return commanded, refused, 0
 
 
 @njit(cache=True)
 def review_candidates(
-    residents: Residents,
-    settings: npt.NDArray[np.void],
+    placed: Placed,
     sas: npt.NDArray[np.int32],
     metrics: npt.NDArray[np.float64],
     commands: npt.NDArray[np.void],
     tick: int,
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Consider the candidates, ``sas`` being ascending, from the best metric down."""
-    advance(residents, settings[0], tick)
+    residents = placed.residents
+    rule = placed.settings[0]
+    advance(residents, rule, tick)
     commanded = refused = 0
     for index in np.argsort(-metrics, kind="mergesort"):  # stable: ties stay in order of SA
         sa = sas[index]
         if residents.residency[sa] == ABSENT:
-            outcome = consider(residents, settings[0], sa, metrics[index], commands, commanded, -1)
+            outcome = consider(residents, rule, sa, metrics[index], commands, commanded, -1)
             commanded += outcome == COMMANDED
             refused += outcome == REFUSED
-    return commanded, refused
+    return commanded, refused, 0
+
+
+@njit(cache=True)
+def review_all(
+    kept: Kept,
+    placed: Placed,
+    sa_count: int,
+    commands: npt.NDArray[np.void],
+    tick: int,
+    _now_ns: int,
+) -> tuple[int, int, int]:
+    """What ``candidates`` of the keeper and ``review`` of the arbiter do together."""
+    sas, metrics = candidates_now(kept, sa_count, tick)
+    return review_candidates(placed, sas, metrics, commands, tick)
 
 
 @compiled
-def answer(
-    residents: Residents, settings: npt.NDArray[np.void], sa: int, tick: int, loaded: bool
-) -> None:
+def answer(placed: Placed, sa: int, tick: int, loaded: bool) -> None:
     """The card has answered the load of ``sa``."""
-    advance(residents, settings[0], tick)
-    end_load(residents, settings[0], sa, loaded)
+    advance(placed.residents, placed.settings[0], tick)
+    end_load(placed.residents, placed.settings[0], sa, loaded)
+
+
+METRIC_FUNCTIONS: Final = RuleFunctions(
+    receive_sas, observe_burst, add_bonus, decide_burst, review_all, answer
+)
 
 
 class MetricArbiter:
@@ -153,6 +183,11 @@ class MetricArbiter:
         self._commands = np.zeros(min(card_slots, loads_outstanding_max), COMMAND)
 
     @property
+    def state(self) -> Placed:
+        """The arrays, for the compiled functions."""
+        return Placed(self._residents, self._settings)
+
+    @property
     def loads_outstanding(self) -> int:
         """Commands not answered yet."""
         return int(self._residents.ledger["loading"][0])
@@ -167,9 +202,7 @@ class MetricArbiter:
 
     def decide(self, packets: Packets, tick: int, _now_ns: int, /) -> Decisions:
         """Route the burst's packets in order and, deciding on arrival, decide what to load."""
-        return self._decisions(
-            *decide_burst(self._residents, self._settings, packets, self._commands, tick)
-        )
+        return self._decisions(*decide_burst(self.state, packets, self._commands, tick, 0))
 
     def review(
         self,
@@ -180,22 +213,20 @@ class MetricArbiter:
         /,
     ) -> Decisions:
         """Decide what to load among a keeper's candidates, best first, ties by index."""
-        return self._decisions(
-            *review_candidates(self._residents, self._settings, sas, metrics, self._commands, tick)
-        )
+        return self._decisions(*review_candidates(self.state, sas, metrics, self._commands, tick))
 
-    def _decisions(self, commanded: int, refused: int) -> Decisions:
+    def _decisions(self, commanded: int, refused: int, _card_full: int) -> Decisions:
         if commanded or refused:
             return Decisions(self._commands[:commanded].copy(), refused)
         return NOTHING_DECIDED
 
     def loaded(self, sa: int, tick: int, /) -> None:
         """The card holds the SA: RESIDENT, with the bonus, from the next packet on."""
-        answer(self._residents, self._settings, sa, tick, True)
+        answer(self.state, sa, tick, True)
 
     def failed(self, sa: int, tick: int, /) -> None:
         """The card refused or lost the load: ABSENT again, the slot free."""
-        answer(self._residents, self._settings, sa, tick, False)
+        answer(self.state, sa, tick, False)
 
     def reset(self) -> None:
         """The card has forgotten its residents. Loads under way are still to be answered."""

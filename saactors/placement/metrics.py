@@ -11,7 +11,7 @@ needed, so a tick costs nothing however many SAs there are: 16 bytes and O(1) pe
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,13 @@ from saactors.placement.routing import PASSED, Record
 from saactors.placement.rule import Packets, RuleParameters
 
 METRIC: Final = np.dtype([("value", "f8"), ("tick", "i8")])  # the value as of that tick
+
+
+class Kept(NamedTuple):
+    """The arrays of the keeper half."""
+
+    metrics: npt.NDArray[np.void]  # (SAs,) of METRIC
+    settings: npt.NDArray[np.void]  # (1,) of SETTINGS
 
 
 @compiled
@@ -49,16 +56,30 @@ def earned(settings: Record, length_bytes: int) -> float:
 
 
 @compiled
-def observe_burst(
-    metrics: npt.NDArray[np.void], settings: npt.NDArray[np.void], packets: Packets, tick: int
-) -> None:
+def receive_sas(kept: Kept, first: int, stop: int, tick: int) -> None:
+    """SAs ``first`` to ``stop`` start with the initial metric."""
+    for sa in range(first, stop):
+        kept.metrics[sa]["value"] = kept.settings[0]["initial"]
+        kept.metrics[sa]["tick"] = tick
+
+
+@compiled
+def observe_burst(kept: Kept, packets: Packets, tick: int) -> None:
     """Count each packet that passed and has an SA; writes its ``metric``."""
-    rule = settings[0]
+    metrics = kept.metrics
+    rule = kept.settings[0]
     for row in range(len(packets)):
         packet = packets[row]
         sa = packet["sa"]
         if sa >= 0 and packet["verdict"] == PASSED:
             packet["metric"] = add(metrics, rule, sa, earned(rule, packet["length_bytes"]), tick)
+
+
+@compiled
+def add_bonus(kept: Kept, sa: int, tick: int) -> None:
+    """The SA has entered the card's cache."""
+    rule = kept.settings[0]
+    add(kept.metrics, rule, sa, rule["bonus"], tick)
 
 
 @njit(cache=True)
@@ -72,15 +93,24 @@ def metrics_now(
     return now
 
 
+@njit(cache=True)
+def candidates_now(
+    kept: Kept, sa_count: int, tick: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """SAs, ascending, whose metric reaches the threshold, and those metrics."""
+    metrics = metrics_now(kept.metrics[:sa_count], kept.settings, tick)
+    sas = np.flatnonzero((metrics >= kept.settings[0]["threshold"]) & (metrics > 0))
+    return sas.astype(np.int32), metrics[sas]
+
+
 class DecayingMetrics:
     """The keeper half (``saactors.placement.rule.MetricKeeper``)."""
 
-    __slots__ = ("_cost", "_count", "_metrics", "_settings", "_ticks")
+    __slots__ = ("_cost", "_count", "_kept", "_ticks")
 
     def __init__(self, parameters: MetricParameters, cost: CostModel) -> None:
         self._cost = cost
-        self._settings = parameters.settings(cost)
-        self._metrics = np.zeros(0, METRIC)
+        self._kept = Kept(np.zeros(0, METRIC), parameters.settings(cost))
         self._count = 0
         self._ticks = 0
 
@@ -89,16 +119,25 @@ class DecayingMetrics:
         """Ticks so far."""
         return self._ticks
 
+    @property
+    def state(self) -> Kept:
+        """The arrays, for the compiled functions."""
+        return self._kept
+
+    def make_room(self, sas_max: int, /) -> None:
+        """Let the arrays be long enough for that many SAs, without receiving any."""
+        self._kept = self._kept._replace(metrics=grown(self._kept.metrics, sas_max))
+
     def receive(self, sa_count: int, /) -> None:
         """SAs up to ``sa_count`` are known; the new ones start with the initial metric."""
         if sa_count > self._count:
-            self._metrics = grown(self._metrics, sa_count)
-            self._metrics[self._count : sa_count] = (self._settings["initial"][0], self._ticks)
+            self.make_room(sa_count)
+            receive_sas(self._kept, self._count, sa_count, self._ticks)
             self._count = sa_count
 
     def observe(self, packets: Packets, /) -> None:
         """Count the burst's packets in order; writes ``packets["metric"]`` after each."""
-        observe_burst(self._metrics, self._settings, packets, self._ticks)
+        observe_burst(self._kept, packets, self._ticks)
 
     def tick(self) -> None:
         """One period has passed."""
@@ -106,28 +145,26 @@ class DecayingMetrics:
 
     def cached(self, sa: int, /) -> None:
         """The SA has entered the card's cache: the bonus is its."""
-        add(self._metrics, self._settings[0], sa, self._settings["bonus"][0], self._ticks)
+        add_bonus(self._kept, sa, self._ticks)
 
     def metrics(self) -> npt.NDArray[np.float64]:
         """The metric of every SA as of now: a copy."""
-        return metrics_now(self._metrics[: self._count], self._settings, self._ticks)
+        return metrics_now(self._kept.metrics[: self._count], self._kept.settings, self._ticks)
 
     def metrics_of(self, sas: npt.NDArray[np.int64], /) -> npt.NDArray[np.float64]:
         """The metrics of some SAs as of now."""
-        return metrics_now(self._metrics[sas], self._settings, self._ticks)
+        return metrics_now(self._kept.metrics[sas], self._kept.settings, self._ticks)
 
     def candidates(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
         """SAs, ascending, whose metric reaches the threshold, and those metrics."""
-        metrics = self.metrics()
-        sas = np.flatnonzero((metrics >= self._settings["threshold"][0]) & (metrics > 0))
-        return sas.astype(np.int32), metrics[sas]
+        return candidates_now(self._kept, self._count, self._ticks)
 
     def follow(self, parameters: RuleParameters, /) -> None:
         """Go on by other parameters, from the metrics as they stand."""
         settings = metric_parameters(parameters).settings(self._cost)
-        self._metrics["value"][: self._count] = self.metrics()
-        self._metrics["tick"][: self._count] = self._ticks
-        self._settings = settings
+        self._kept.metrics["value"][: self._count] = self.metrics()
+        self._kept.metrics["tick"][: self._count] = self._ticks
+        self._kept = self._kept._replace(settings=settings)
 
 
 def metric_parameters(parameters: RuleParameters) -> MetricParameters:

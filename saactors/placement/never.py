@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
 from saactors.model.compiled import compiled
-from saactors.placement.routing import ABSENT, SOFTWARE, needs_crypto
+from saactors.placement.functions import (
+    NOTHING_KEPT,
+    RuleFunctions,
+    Unmeasured,
+    cache_nothing,
+    observe_nothing,
+    receive_nothing,
+    review_nothing,
+)
+from saactors.placement.routing import ABSENT, SOFTWARE, Record, needs_crypto
 from saactors.placement.rule import NOTHING_DECIDED, Decisions, Packets, RuleParameters
 from saactors.placement.unmeasured import check_no_parameters
 
 
 @compiled
-def route_to_software(packets: Packets) -> None:
+def route_to_software(
+    _arbiter: Record, packets: Packets, _commands: npt.NDArray[np.void], _tick: int, _now_ns: int
+) -> tuple[int, int, int]:
     """Route every packet that needs crypto to software."""
     for row in range(len(packets)):
         if needs_crypto(packets[row]):
             packets[row]["route"] = SOFTWARE
+    return 0, 0, 0
+
+
+@compiled
+def answer_nothing(_arbiter: Record, _sa: int, _tick: int, _loaded: bool) -> None:
+    """Cannot happen: nothing was ever asked for."""
+
+
+NEVER_FUNCTIONS: Final = RuleFunctions(
+    receive_nothing,
+    observe_nothing,
+    cache_nothing,
+    route_to_software,
+    review_nothing,
+    answer_nothing,
+)
 
 
 class NeverArbiter:
     """The arbiter half (``saactors.placement.rule.CacheArbiter``)."""
 
     __slots__ = ()
+
+    @property
+    def state(self) -> Unmeasured:
+        """No arrays that count."""
+        return NOTHING_KEPT
 
     @property
     def loads_outstanding(self) -> int:
@@ -34,7 +68,7 @@ class NeverArbiter:
 
     def decide(self, packets: Packets, _tick: int, _now_ns: int, /) -> Decisions:
         """Route the burst's packets to software."""
-        route_to_software(packets)
+        route_to_software(NOTHING_KEPT, packets, NOTHING_DECIDED.commands, 0, 0)
         return NOTHING_DECIDED
 
     def review(

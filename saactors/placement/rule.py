@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,13 @@ class MetricKeeper(Protocol):
     """The half that owns the metrics."""
 
     @property
+    def state(self) -> Any:  # noqa: ANN401 - each rule has arrays of its own
+        """The arrays, as ``saactors.placement.functions`` takes them."""
+
+    def make_room(self, sas_max: int, /) -> None:
+        """Let the arrays be long enough for that many SAs, without receiving any."""
+
+    @property
     def ticks(self) -> int:
         """Ticks so far."""
 
@@ -117,6 +124,10 @@ class MetricKeeper(Protocol):
 
 class CacheArbiter(Protocol):
     """The half that owns the residency. Whoever drives it carries the commands to the card."""
+
+    @property
+    def state(self) -> Any:  # noqa: ANN401 - each rule has arrays of its own
+        """The arrays, as ``saactors.placement.functions`` takes them."""
 
     @property
     def loads_outstanding(self) -> int:

@@ -16,10 +16,11 @@ from typing import Any, Final, NamedTuple
 
 from saactors.errors import ParameterError
 from saactors.placement.cost import CostModel, ThresholdAnalysis
-from saactors.placement.first_come import FirstComeArbiter
-from saactors.placement.metric_arbiter import MetricArbiter
+from saactors.placement.first_come import FIRST_COME_FUNCTIONS, FirstComeArbiter
+from saactors.placement.functions import RuleFunctions
+from saactors.placement.metric_arbiter import METRIC_FUNCTIONS, MetricArbiter
 from saactors.placement.metrics import DecayingMetrics
-from saactors.placement.never import NeverArbiter
+from saactors.placement.never import NEVER_FUNCTIONS, NeverArbiter
 from saactors.placement.parameters import MetricParameters
 from saactors.placement.rule import CacheArbiter, MetricKeeper, RuleParameters
 from saactors.placement.unmeasured import NoMetrics, NoParameters
@@ -45,6 +46,7 @@ class RuleEntry:
     source: str  # where the idea is from
     parameters_type: type[MetricParameters | NoParameters]
     build: Callable[[Any, int, int, CostModel], tuple[MetricKeeper, CacheArbiter]]
+    functions: RuleFunctions  # what both halves call, for a driver of whole traces
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -89,6 +91,7 @@ RULES: Final[Mapping[str, RuleEntry]] = MappingProxyType(
             "US 7,124,293, claims 1 to 10 and 41 to 44",
             MetricParameters,
             _metric,
+            METRIC_FUNCTIONS,
         ),
         "never": RuleEntry(
             "Does all crypto in software and loads nothing;\n"
@@ -96,6 +99,7 @@ RULES: Final[Mapping[str, RuleEntry]] = MappingProxyType(
             "the host without a card",
             NoParameters,
             _never,
+            NEVER_FUNCTIONS,
         ),
         "first-come": RuleEntry(
             "Installs each SA with its first packet until the card is full;\n"
@@ -103,6 +107,7 @@ RULES: Final[Mapping[str, RuleEntry]] = MappingProxyType(
             "Linux xfrm device offload: net/xfrm/xfrm_device.c, ixgbe_ipsec.c",
             NoParameters,
             _first_come,
+            FIRST_COME_FUNCTIONS,
         ),
     }
 )

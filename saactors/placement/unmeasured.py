@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from saactors.errors import ParameterError
 from saactors.placement.cost import CostModel
+from saactors.placement.functions import NOTHING_KEPT, Unmeasured
 from saactors.placement.rule import Decide, Packets, RuleParameters
 
 
@@ -66,9 +67,17 @@ class NoMetrics:
         self._ticks = 0
 
     @property
+    def state(self) -> Unmeasured:
+        """No arrays that count."""
+        return NOTHING_KEPT
+
+    @property
     def ticks(self) -> int:
         """Ticks so far."""
         return self._ticks
+
+    def make_room(self, sas_max: int, /) -> None:
+        """Nothing is kept per SA."""
 
     def receive(self, sa_count: int, /) -> None:
         """SAs up to ``sa_count`` are known."""

@@ -32,7 +32,7 @@ from saactors.runtime.clock import Clock, VirtualClock, WallClock
 from saactors.scenario.equipment import card_profile, fault_plan, host_profile
 from saactors.scenario.tables import Scenario
 from saactors.streams.exit import Exit, Sink
-from saactors.topology import EMITTERS, System, loads_outstanding_max
+from saactors.topology import EMITTERS, System
 from saactors.traces.burst_former import BurstFormer
 from saactors.traces.reader import CaptureReader, open_capture
 from saactors.traces.receive_ring import ReceiveRing
@@ -144,7 +144,7 @@ def _rule(options: ReplayOptions, scenario: Scenario, profile: CardProfile) -> R
     if scenario.rule_name in (None, name):
         parameters.update(scenario.rule_parameters)
     parameters.update(options.rule_parameters)
-    return make_rule(name, parameters, profile.slots_max, loads_outstanding_max(profile), cost)
+    return make_rule(name, parameters, profile.slots_max, profile.loads_outstanding_max, cost)
 
 
 def _card(options: ReplayOptions, profile: CardProfile, faults: FaultPlan) -> Card:

@@ -185,9 +185,9 @@ def test_an_sa_starts_with_the_initial_metric_when_it_is_received() -> None:
 def test_a_tick_touches_no_metric() -> None:
     """It costs the same for ten SAs as for ten million: nothing is written."""
     keeper = keeper_of(MetricParameters(initial=1))
-    before = keeper._metrics.copy()
+    before = keeper._kept.metrics.copy()
     keeper.tick()
-    assert keeper._metrics.tobytes() == before.tobytes()
+    assert keeper._kept.metrics.tobytes() == before.tobytes()
     assert keeper.ticks == 1
 
 
