@@ -35,6 +35,26 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "saactors.cli.events:events",
             "Print the event log that a replay has written.",
         ),
+        "compare": (
+            "saactors.cli.compare:compare",
+            "Compare placement rules over whole traces, and with the best possible.",
+        ),
+        "size": (
+            "saactors.cli.size:size",
+            "Show how many slots are worth it for a trace.",
+        ),
+        "tune": (
+            "saactors.cli.tune:tune",
+            "Find a rule's parameters for a trace.",
+        ),
+        "sweep": (
+            "saactors.cli.sweep:sweep",
+            "Run a study over traces, rules, parameters and cards.",
+        ),
+        "synth": (
+            "saactors.cli.synth:synth",
+            "Make synthetic traffic.",
+        ),
         "rules": (
             "saactors.cli.rules:rules",
             "List the placement rules and their parameters, with sources.",

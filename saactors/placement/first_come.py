@@ -25,6 +25,7 @@ from saactors.placement.functions import (
     receive_nothing,
     review_nothing,
 )
+from saactors.placement.policy_parameters import PolicyParameters
 from saactors.placement.routing import (
     ABSENT,
     LOADING,
@@ -34,7 +35,7 @@ from saactors.placement.routing import (
     needs_crypto,
 )
 from saactors.placement.rule import COMMAND, NOTHING_DECIDED, Decisions, Packets, RuleParameters
-from saactors.placement.unmeasured import check_no_parameters
+from saactors.placement.unmeasured import check_parameters
 
 INSTALL_LEDGER: Final = np.dtype(
     [("slots", "i8"), ("taken", "i8"), ("loading", "i8"), ("loading_max", "i8")]
@@ -187,4 +188,4 @@ class FirstComeArbiter:
 
     def follow(self, parameters: RuleParameters, _tick: int, /) -> None:
         """Take note of parameters that say nothing."""
-        check_no_parameters(parameters)
+        check_parameters(parameters, PolicyParameters)

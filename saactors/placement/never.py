@@ -17,9 +17,10 @@ from saactors.placement.functions import (
     receive_nothing,
     review_nothing,
 )
+from saactors.placement.policy_parameters import PolicyParameters
 from saactors.placement.routing import ABSENT, SOFTWARE, Record, needs_crypto
 from saactors.placement.rule import NOTHING_DECIDED, Decisions, Packets, RuleParameters
-from saactors.placement.unmeasured import check_no_parameters
+from saactors.placement.unmeasured import check_parameters
 
 
 @compiled
@@ -112,4 +113,4 @@ class NeverArbiter:
 
     def follow(self, parameters: RuleParameters, _tick: int, /) -> None:
         """Take note of parameters that say nothing."""
-        check_no_parameters(parameters)
+        check_parameters(parameters, PolicyParameters)

@@ -8,58 +8,24 @@ decisions = rule.arbiter.decide(packets, rule.keeper.ticks, now_ns)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from saactors.errors import ParameterError
 from saactors.placement.cost import CostModel, ThresholdAnalysis
+from saactors.placement.entry import RuleEntry
 from saactors.placement.first_come import FIRST_COME_FUNCTIONS, FirstComeArbiter
-from saactors.placement.functions import RuleFunctions
 from saactors.placement.metric_arbiter import METRIC_FUNCTIONS, MetricArbiter
 from saactors.placement.metrics import DecayingMetrics
 from saactors.placement.never import NEVER_FUNCTIONS, NeverArbiter
 from saactors.placement.parameters import MetricParameters
+from saactors.placement.policy_parameters import PolicyParameters
+from saactors.placement.rivals import RIVALS
 from saactors.placement.rule import CacheArbiter, MetricKeeper, RuleParameters
-from saactors.placement.unmeasured import NoMetrics, NoParameters
-
-
-class Parameter(NamedTuple):
-    """A parameter of a rule, for people."""
-
-    name: str
-    unit: str
-    default: str
-    why: str  # the reason for that default
-
-
-@dataclass(frozen=True, slots=True)
-class RuleEntry:
-    """What the table knows of a rule.
-
-    ``build`` makes its halves from parameters, card slots, ``loads_outstanding_max`` and costs.
-    """
-
-    summary: str  # what it does, in two lines
-    source: str  # where the idea is from
-    parameters_type: type[MetricParameters | NoParameters]
-    build: Callable[[Any, int, int, CostModel], tuple[MetricKeeper, CacheArbiter]]
-    functions: RuleFunctions  # what both halves call, for a driver of whole traces
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Its parameters, each with unit, default and the reason for the default."""
-        return tuple(
-            Parameter(
-                field.name,
-                field.metadata["unit"],
-                "from the cost analysis" if field.default is None else str(field.default),
-                field.metadata["why"],
-            )
-            for field in fields(self.parameters_type)
-        )
+from saactors.placement.unmeasured import NoMetrics
 
 
 def _metric(
@@ -72,15 +38,15 @@ def _metric(
 
 
 def _never(
-    _parameters: NoParameters, _card_slots: int, _loads_outstanding_max: int, _cost: CostModel
+    _parameters: PolicyParameters, _card_slots: int, _loads_outstanding_max: int, _cost: CostModel
 ) -> tuple[MetricKeeper, CacheArbiter]:
-    return NoMetrics(), NeverArbiter()
+    return NoMetrics(PolicyParameters), NeverArbiter()
 
 
 def _first_come(
-    _parameters: NoParameters, card_slots: int, loads_outstanding_max: int, _cost: CostModel
+    _parameters: PolicyParameters, card_slots: int, loads_outstanding_max: int, _cost: CostModel
 ) -> tuple[MetricKeeper, CacheArbiter]:
-    return NoMetrics(), FirstComeArbiter(card_slots, loads_outstanding_max)
+    return NoMetrics(PolicyParameters), FirstComeArbiter(card_slots, loads_outstanding_max)
 
 
 RULES: Final[Mapping[str, RuleEntry]] = MappingProxyType(
@@ -97,7 +63,7 @@ RULES: Final[Mapping[str, RuleEntry]] = MappingProxyType(
             "Does all crypto in software and loads nothing;\n"
             "what the other rules save is counted from here.",
             "the host without a card",
-            NoParameters,
+            PolicyParameters,
             _never,
             NEVER_FUNCTIONS,
         ),
@@ -105,10 +71,11 @@ RULES: Final[Mapping[str, RuleEntry]] = MappingProxyType(
             "Installs each SA with its first packet until the card is full;\n"
             "nobody is ever moved, and who came too late stays in software for good.",
             "Linux xfrm device offload: net/xfrm/xfrm_device.c, ixgbe_ipsec.c",
-            NoParameters,
+            PolicyParameters,
             _first_come,
             FIRST_COME_FUNCTIONS,
         ),
+        **RIVALS,
     }
 )
 

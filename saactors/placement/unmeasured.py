@@ -1,68 +1,32 @@
-"""What rules that measure nothing have in common: no parameters, no metric."""
+"""The keeper half of rules that have no metric: their arbiter half knows all they need."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import ParameterError
-from saactors.placement.cost import CostModel
 from saactors.placement.functions import NOTHING_KEPT, Unmeasured
-from saactors.placement.rule import Decide, Packets, RuleParameters
+from saactors.placement.rule import Packets, RuleParameters
 
 
-@dataclass(frozen=True, slots=True)
-class NoParameters:
-    """The parameters of a rule that has none."""
-
-    @classmethod
-    def from_mapping(cls, given: Mapping[str, object]) -> NoParameters:
-        """Accept no parameter but those left at None.
-
-        Raises:
-            ParameterError: a parameter is given.
-        """
-        for name, value in given.items():
-            if value is not None:
-                raise ParameterError(name, value, "nothing, for this rule has no parameters")
-        return cls()
-
-    @property
-    def period_ns(self) -> None:
-        """No ticks needed."""
-
-    @property
-    def decide(self) -> Decide:
-        """As packets arrive."""
-        return Decide.ARRIVAL
-
-    def resolved(self, _cost: CostModel, /) -> NoParameters:
-        """Nothing to fill in."""
-        return self
-
-    def analysis(self, _cost: CostModel, /) -> None:
-        """No threshold, so no analysis."""
-
-
-def check_no_parameters(parameters: RuleParameters) -> None:
+def check_parameters(parameters: RuleParameters, expected: type[RuleParameters]) -> None:
     """Refuse the parameters of another rule.
 
     Raises:
         ParameterError: they are.
     """
-    if not isinstance(parameters, NoParameters):
-        raise ParameterError("parameters", type(parameters).__name__, "NoParameters")
+    if type(parameters) is not expected:
+        raise ParameterError("parameters", type(parameters).__name__, expected.__name__)
 
 
 class NoMetrics:
     """The keeper half (``saactors.placement.rule.MetricKeeper``)."""
 
-    __slots__ = ("_count", "_ticks")
+    __slots__ = ("_count", "_parameters_type", "_ticks")
 
-    def __init__(self) -> None:
+    def __init__(self, parameters_type: type[RuleParameters]) -> None:
+        self._parameters_type = parameters_type
         self._count = 0
         self._ticks = 0
 
@@ -106,5 +70,9 @@ class NoMetrics:
         return np.empty(0, np.int32), np.empty(0)
 
     def follow(self, parameters: RuleParameters, /) -> None:
-        """Take note of parameters that say nothing."""
-        check_no_parameters(parameters)
+        """Take note of parameters that say nothing to this half.
+
+        Raises:
+            ParameterError: they are the parameters of another rule.
+        """
+        check_parameters(parameters, self._parameters_type)

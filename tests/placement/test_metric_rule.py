@@ -17,7 +17,7 @@ from saactors.placement.cost import CostModel
 from saactors.placement.parameters import MetricParameters
 from saactors.placement.rule import NOTHING_DECIDED, Decisions
 from saactors.placement.table import Rule, make_rule
-from saactors.placement.unmeasured import NoParameters
+from saactors.placement.policy_parameters import PolicyParameters
 
 BurstOf: TypeAlias = Callable[..., npt.NDArray[np.void]]
 Answer: TypeAlias = Callable[[Rule, int, bool], None]
@@ -194,8 +194,8 @@ def test_parameters_that_cannot_be_followed_change_nothing(burst_of: BurstOf) ->
     rule = rule_of()
     with pytest.raises(ParameterError):
         rule.follow({"threshold": -1})
-    with pytest.raises(ParameterError, match="found 'NoParameters'"):
-        rule.arbiter.follow(NoParameters(), 0)
+    with pytest.raises(ParameterError, match="found 'PolicyParameters'"):
+        rule.arbiter.follow(PolicyParameters(), 0)
     assert placed(rule, burst_of([0, 0])).commands[DECISION].tolist() == [(0, NO_SA, 2.0, 0.0)]
 
 

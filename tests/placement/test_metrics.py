@@ -18,7 +18,7 @@ from saactors.placement.cost import CostModel, Weight
 from saactors.placement.metrics import METRIC, DecayingMetrics
 from saactors.placement.parameters import Decay, MetricParameters
 from saactors.placement.residents import empty_residents
-from saactors.placement.unmeasured import NoParameters
+from saactors.placement.policy_parameters import PolicyParameters
 
 BurstOf: TypeAlias = Callable[..., npt.NDArray[np.void]]
 
@@ -228,8 +228,8 @@ def test_other_parameters_apply_from_now_on(burst_of: BurstOf) -> None:
 def test_the_parameters_of_another_rule_are_refused() -> None:
     """And the metrics go on by the old ones."""
     keeper = keeper_of(MetricParameters(initial=3))
-    with pytest.raises(ParameterError, match="found 'NoParameters'"):
-        keeper.follow(NoParameters())
+    with pytest.raises(ParameterError, match="found 'PolicyParameters'"):
+        keeper.follow(PolicyParameters())
     assert keeper.metrics().tolist() == [3] * SA_COUNT
 
 

@@ -1,0 +1,166 @@
+"""The arbiter half of every rule that is a policy (``saactors.placement.rule.CacheArbiter``)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from saactors.model.packets import NO_SA
+from saactors.model.sa import grown
+from saactors.placement.cost import CostModel
+from saactors.placement.functions import NOTHING_KEPT
+from saactors.placement.lazy_heap import BOUND
+from saactors.placement.policy import PolicyFunctions
+from saactors.placement.policy_parameters import PolicyParameters
+from saactors.placement.routing import RESIDENT
+from saactors.placement.rule import COMMAND, NOTHING_DECIDED, Decisions, Packets, RuleParameters
+from saactors.placement.seats import (
+    FREE,
+    FREE_GHOSTS,
+    LIST,
+    LISTS,
+    NOWHERE,
+    OWN_NUMBERS,
+    SEAT,
+    STANDING,
+    TABLE_LEDGER,
+    Table,
+)
+from saactors.placement.unmeasured import check_parameters
+
+_FIRST_CHANCE = 0x9E3779B97F4A7C15  # what the coin starts from: odd, half of its bits set
+
+
+def empty_table(card_slots: int, loading_max: int, settings: npt.NDArray[np.void]) -> Table:
+    """A card that holds nothing, as many ghosts as it has slots, and no SA known."""
+    seats = np.zeros(2 * card_slots, SEAT)
+    seats["sa"] = NO_SA
+    lists = np.zeros(LISTS, LIST)
+    lists["first"] = lists["last"] = NOWHERE
+    for number, first in ((FREE, 0), (FREE_GHOSTS, card_slots)):
+        if card_slots == 0:
+            break
+        places = np.arange(first, first + card_slots)
+        seats["previous"][places] = places - 1
+        seats["following"][places] = places + 1
+        seats["previous"][first] = seats["following"][first + card_slots - 1] = NOWHERE
+        lists[number] = (first, first + card_slots - 1, card_slots)
+    ledger = np.zeros(1, TABLE_LEDGER)
+    ledger["card_slots"] = card_slots
+    ledger["loading_max"] = loading_max
+    ledger["chance"] = _FIRST_CHANCE
+    return Table(
+        np.zeros(0, STANDING),
+        seats,
+        lists,
+        np.zeros(card_slots, BOUND),
+        np.zeros(OWN_NUMBERS),
+        ledger,
+        settings,
+    )
+
+
+class PolicyArbiter:
+    """Residency by a policy; whoever drives it carries the commands to the card."""
+
+    __slots__ = ("_commands", "_cost", "_functions", "_known", "_parameters_type", "_table")
+
+    def __init__(
+        self,
+        functions: PolicyFunctions,
+        parameters: PolicyParameters,
+        cost: CostModel,
+        card_slots: int,
+        loads_outstanding_max: int,
+    ) -> None:
+        self._functions = functions
+        self._parameters_type = type(parameters)
+        self._cost = cost
+        settings = parameters.settings(cost, card_slots)
+        self._table = empty_table(card_slots, loads_outstanding_max, settings)
+        self._known = 0
+        # A load occupies a seat and a place in the loader, so no more can come from one burst.
+        self._commands = np.zeros(min(card_slots, loads_outstanding_max), COMMAND)
+
+    @property
+    def state(self) -> Table:
+        """The arrays, for the compiled functions."""
+        return self._table
+
+    @property
+    def loads_outstanding(self) -> int:
+        """Commands not answered yet."""
+        return int(self._table.ledger["loading"][0])
+
+    def receive(self, sa_count: int, /) -> None:
+        """SAs up to ``sa_count`` are known; the new ones are ABSENT."""
+        known = len(self._table.standings)
+        if sa_count > known:
+            standings = grown(self._table.standings, sa_count)
+            standings["place"][known:] = NOWHERE
+            self._table = self._table._replace(standings=standings)
+        self._known = max(self._known, sa_count)
+
+    def decide(self, packets: Packets, tick: int, now_ns: int, /) -> Decisions:
+        """Route the burst's packets in order and decide what to load."""
+        decide = self._functions.rule.decide
+        return self._decisions(*decide(self._table, packets, self._commands, tick, now_ns))
+
+    def review(
+        self,
+        _sas: npt.NDArray[np.int32],
+        _metrics: npt.NDArray[np.float64],
+        tick: int,
+        now_ns: int,
+        /,
+    ) -> Decisions:
+        """A period is over: decide what to load by what this half knows itself."""
+        review = self._functions.rule.review
+        return self._decisions(
+            *review(NOTHING_KEPT, self._table, self._known, self._commands, tick, now_ns)
+        )
+
+    def _decisions(self, commanded: int, refused: int, _card_full: int) -> Decisions:
+        if commanded or refused:
+            return Decisions(self._commands[:commanded].copy(), refused)
+        return NOTHING_DECIDED
+
+    def loaded(self, sa: int, tick: int, /) -> None:
+        """The card holds the SA: RESIDENT from the next packet on."""
+        self._functions.rule.answer(self._table, sa, tick, True)
+
+    def failed(self, sa: int, tick: int, /) -> None:
+        """The card refused or lost the load: ABSENT again, the seat free."""
+        self._functions.rule.answer(self._table, sa, tick, False)
+
+    def reset(self) -> None:
+        """The card has forgotten its residents. Loads under way are still to be answered."""
+        self._functions.reset(self._table)
+
+    def residency(self, sa: int, /) -> int:
+        """Where the SA stands with the card."""
+        return int(self._table.standings[sa]["residency"])
+
+    @property
+    def resident_count(self) -> int:
+        """How many SAs are on the card."""
+        return int(self._table.ledger["residents"][0])
+
+    def residents(self) -> npt.NDArray[np.int32]:
+        """The SAs on the card, ascending."""
+        return np.flatnonzero(self._table.standings["residency"] == RESIDENT).astype(np.int32)
+
+    def lowest(self) -> tuple[int, float] | None:
+        """No resident has a metric, so there is no lowest one."""
+        return None
+
+    def follow(self, parameters: RuleParameters, _tick: int, /) -> None:
+        """Go on by other parameters; residents and loads under way stay.
+
+        Raises:
+            ParameterError: they are the parameters of another rule.
+        """
+        check_parameters(parameters, self._parameters_type)
+        assert isinstance(parameters, PolicyParameters)
+        slots = int(self._table.ledger["card_slots"][0])
+        self._table = self._table._replace(settings=parameters.settings(self._cost, slots))
