@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nicmodel.flawless import flawless_card
 from nicmodel.profile import CardProfile, HostProfile
 from saactors.errors import ParameterError
+from saactors.lab.clairvoyant import foretell
 from saactors.lab.driver import LAB_LOAD, NO_TICK_NS, PROGRESS, driver_of
 from saactors.lab.trace import LabTrace
 from saactors.placement.cost import CostModel
@@ -32,6 +33,7 @@ class LabRun:
     refused: int  # loads wanted while the loader had no room
     card_full: int
     wall_s: float  # of the driver alone
+    cpu_s: float = 0.0  # ditto, time of the processor
 
 
 def cost_model(card: CardProfile, host: HostProfile) -> CostModel:
@@ -63,6 +65,8 @@ def run_rule(
     sas = trace.columns.sa_count
     rule.keeper.make_room(sas)
     rule.arbiter.receive(sas)
+    if RULES[name].clairvoyant:
+        foretell(rule, trace.columns, card.slots_max)
     progress = np.zeros(1, PROGRESS)
     period_ns = rule.parameters.period_ns
     progress["period_ns"] = period_ns or 0
@@ -72,7 +76,7 @@ def run_rule(
     log = np.zeros(LOG_ROOM + len(commands), LAB_LOAD)
     arrays = flawless_card(card, sas, outstanding)
     parts = []
-    wall_s = 0.0
+    wall_s = cpu_s = 0.0
     drive(  # nothing, so that compiling is not timed
         trace.packets,
         trace.bursts[:0],
@@ -85,7 +89,7 @@ def run_rule(
     )
     while progress["burst"][0] < len(trace.bursts):
         progress["loads"] = 0
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         drive(
             trace.packets,
             trace.bursts,
@@ -97,6 +101,7 @@ def run_rule(
             progress,
         )
         wall_s += time.perf_counter() - began
+        cpu_s += time.process_time() - cpu_began
         parts.append(log[: progress["loads"][0]].copy())
     return LabRun(
         rule,
@@ -105,4 +110,5 @@ def run_rule(
         int(progress["refused"][0]),
         int(progress["card_full"][0]),
         wall_s,
+        cpu_s,
     )

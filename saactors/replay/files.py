@@ -34,7 +34,7 @@ def check_files(options: ReplayOptions) -> None:
     )
     refuse_overwriting(inputs, outputs)
     for path in outputs.values():
-        _check_writable(str(path))
+        check_writable(str(path))
 
 
 def outputs_of(options: ReplayOptions) -> dict[str, str]:
@@ -72,7 +72,7 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def _check_writable(path: str) -> None:
+def check_writable(path: str) -> None:
     """Open for writing and close again; a file that was not there is not there afterwards."""
     there = Path(path).exists()
     if there and not Path(path).is_file() and not Path(path).is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from nicmodel.residency import Residency
@@ -177,7 +178,8 @@ def _rule_used(rule: Rule) -> RuleUsed:
 
 def _parameters(rule: Rule) -> dict[str, Scalar]:
     """The parameters as plain values, those that the cost analysis decided filled in."""
-    names = getattr(rule.parameters, "__dataclass_fields__", {})
+    assert is_dataclass(rule.parameters)
+    names = [field.name for field in fields(rule.parameters)]
     return {name: _plain(getattr(rule.parameters, name)) for name in names}
 
 

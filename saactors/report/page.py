@@ -65,16 +65,16 @@ def _body(result: RunResult, plots: Sequence[Chart]) -> Iterable[str]:
     if plots:
         yield _HINT
     for plot in plots:
-        yield from _figure(plot)
-    yield _section(tables.hottest(result))
-    yield _section(tables.components(result))
+        yield from figure(plot)
+    yield section(tables.hottest(result))
+    yield section(tables.components(result))
     yield '<div class="pair">'
-    yield _section(tables.waiting(result))
+    yield section(tables.waiting(result))
     yield from _calculation(result)
     yield "</div>"
-    yield _section(tables.drops(result))
+    yield section(tables.drops(result))
     yield from _facts(result)
-    yield _section(tables.outputs(result))
+    yield section(tables.outputs(result))
 
 
 def _figures(result: RunResult) -> Iterable[str]:
@@ -123,7 +123,7 @@ def _split(result: RunResult) -> Iterable[str]:
     yield "</ul>"
 
 
-def _figure(chart: Chart) -> Iterable[str]:
+def figure(chart: Chart) -> Iterable[str]:
     """A plot's place; page.js draws into it."""
     title, caption = escape(chart.title), escape(chart.caption)
     yield f"<figure><figcaption><div><h2>{title}</h2><p>{caption}</p></div>"
@@ -136,7 +136,7 @@ def _figure(chart: Chart) -> Iterable[str]:
     yield "<noscript><p>The plot needs JavaScript; the tables below do not.</p></noscript></figure>"
 
 
-def _section(table: Table) -> str:
+def section(table: Table) -> str:
     """A table with its heading; nothing for a table without rows."""
     if not table.rows:
         return ""

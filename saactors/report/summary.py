@@ -39,12 +39,12 @@ def _parts(result: RunResult, width: int) -> Iterator[RenderableType]:
     yield Text(tables.setting(result), style="dim")
     yield ""
     yield _facts(result)
-    yield from _section(tables.components(result), width)
+    yield from section_of(tables.components(result), width)
     if result.rule.calculation:
         yield Text("\nThreshold", style="bold")
         yield from (Text(line) for line in result.rule.calculation)
     for table in (tables.waiting, tables.drops, tables.hottest, tables.outputs):
-        yield from _section(table(result), width)
+        yield from section_of(table(result), width)
     if result.warnings:
         yield ""
     yield from (Text(f"warning: {warning}", style="yellow") for warning in result.warnings)
@@ -60,7 +60,7 @@ def _facts(result: RunResult) -> RichTable:
     return grid
 
 
-def _section(table: Table, width: int) -> Iterator[RenderableType]:
+def section_of(table: Table, width: int) -> Iterator[RenderableType]:
     """Title and table; nothing for a table without rows."""
     if not table.rows:
         return
@@ -72,7 +72,7 @@ def _section(table: Table, width: int) -> Iterator[RenderableType]:
         padding=(0, 1, 0, 0),
         header_style="dim",
     )
-    shown = _columns_that_fit(table, width)
+    shown = columns_that_fit(table, width)
     for place in shown:
         column = table.columns[place]
         rendered.add_column(
@@ -86,7 +86,7 @@ def _section(table: Table, width: int) -> Iterator[RenderableType]:
     yield rendered
 
 
-def _columns_that_fit(table: Table, width: int) -> list[int]:
+def columns_that_fit(table: Table, width: int) -> list[int]:
     """All columns, or as many of the optional ones, from the left, as ``width`` has room for."""
     shown = list(range(len(table.columns)))
     for place in reversed(shown.copy()):

@@ -1,0 +1,101 @@
+"""``STUDY.toml``: traces × rules × parameters × cards × seeds, and the questions asked of them.
+
+    traces = ["../demo/traffic.pcap.gz", "synth:zipf,sas=2000"]
+    slots = [16, "10%"]
+    [[rules]]
+    name = "metric"
+    threshold = [1, 10, 100]
+
+A file is checked as a whole before anything runs, in the words of scenario files, and whatever is
+wrong is listed in one error. Its reference is ``docs/tuning.md``.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from saactors.errors import ScenarioError
+from saactors.lab.study_checks import problems_of
+from saactors.lab.study_tables import QuestionTable, Study
+from saactors.scenario.wording import Problem, missing, summary, unknown_key, without_keys, wrong
+
+FILE_BYTES_MAX: Final = 1 << 20  # a study fits on a page or two; /dev/zero is none
+_POSITION: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def load_study(path: str | Path) -> Study:
+    """Read and check a study. Starts nothing; of the traces it sees only whether they are there.
+
+    Raises:
+        ScenarioError: the file cannot be read, is no TOML, or does not describe a study.
+    """
+    return study_of(str(path), _document(str(path)), Path(path).parent)
+
+
+def study_of(path: str, document: dict[str, Any], folder: Path) -> Study:
+    """The study that a parsed file describes; ``path`` names it in errors, ``folder`` has traces.
+
+    Raises:
+        ScenarioError: it does not describe a study.
+    """
+    try:
+        study = Study.model_validate(document)
+    except ValidationError as error:
+        found = [_shape_problem(details) for details in error.errors(include_url=False)]
+        raise ScenarioError(path, *summary(found)) from None
+    problems = problems_of(study, folder)
+    if problems:
+        raise ScenarioError(path, *summary(problems))
+    return study
+
+
+def _document(path: str) -> dict[str, Any]:
+    """The file as TOML has it."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ScenarioError(path, "", f"cannot be read: {reason}") from None
+    if len(content) > FILE_BYTES_MAX:
+        found = f"found more than {FILE_BYTES_MAX >> 20} MiB, expected a study in TOML"
+        raise ScenarioError(path, "", found)
+    try:
+        return tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = Problem(f"line {line}", "found bytes that are not UTF-8, expected TOML in UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        problem = _syntax_problem(str(error))
+    except (ValueError, RecursionError):  # numbers of thousands of digits, arrays without end
+        problem = Problem("", "found numbers or arrays beyond all bounds, expected a study in TOML")
+    raise ScenarioError(path, *problem)
+
+
+def _syntax_problem(message: str) -> Problem:
+    position = _POSITION.search(message)
+    where = "end of file"
+    if position is not None and position[1]:
+        where = f"line {position[1]}, column {position[2]}"
+    text = without_keys(_POSITION.sub("", message))
+    return Problem(where, f"{text}; mend the TOML there or just before")
+
+
+def _shape_problem(details: ErrorDetails) -> Problem:
+    """One of pydantic's errors in our words."""
+    where = details["loc"]
+    table: type[BaseModel] = QuestionTable if where[0] == "questions" and where[1:] else Study
+    names = [step for step in where if isinstance(step, str) and step in table.model_fields]
+    if details["type"] == "extra_forbidden":
+        return unknown_key(where, table.model_fields)
+    expected = (table.model_fields[names[-1]].description or "") if names else "a table"
+    if details["type"] == "missing":
+        return missing(where, expected)
+    where = tuple(step for step in where if isinstance(step, int) or step in names)
+    return wrong(where or details["loc"][:1], details["input"], expected)
