@@ -4,8 +4,11 @@
 
     saactors.lab.compare(["office.pcap", "synth:zipf"], rules=["metric", "first-come"])
     saactors.lab.size("office.pcap", profile="nfp")
+    saactors.lab.tune("office.pcap", rule="metric")
+    saactors.lab.sweep("study.toml", "results")
 
-Both give a Polars frame. They are imported when they are first used, because that takes a second.
+All but ``tune`` give a Polars frame. They are imported when they are first used, because that takes
+a second.
 """
 
 from __future__ import annotations
@@ -18,12 +21,19 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from saactors.lab.comparison import compare
     from saactors.lab.sizing import size
+    from saactors.lab.sweep_study import sweep
+    from saactors.lab.tune_trace import tune
 
-__all__ = ["compare", "size"]
+__all__ = ["compare", "size", "sweep", "tune"]
 
 # None may be called as a module of this package: importing that would put it in the name's place.
 _HOMES: Final[Mapping[str, str]] = MappingProxyType(
-    {"compare": "saactors.lab.comparison", "size": "saactors.lab.sizing"}
+    {
+        "compare": "saactors.lab.comparison",
+        "size": "saactors.lab.sizing",
+        "sweep": "saactors.lab.sweep_study",
+        "tune": "saactors.lab.tune_trace",
+    }
 )
 
 

@@ -30,6 +30,7 @@ from nicmodel.flawless import (
     take_report,
 )
 from saactors.model.compiled import compiled, specialised
+from saactors.model.packets import NO_SA
 from saactors.placement.functions import RuleFunctions
 from saactors.placement.never import NEVER_FUNCTIONS
 from saactors.placement.routing import NIC, Record
@@ -73,12 +74,14 @@ def driver_of(name: str, functions: RuleFunctions) -> Drive:
         _DRIVERS[name] = specialised(
             _drive,
             name,
+            counts_references=True,  # reviews sort, which takes arrays
             receive=functions.receive,
             observe=functions.observe,
             cached=functions.cached,
             decide=functions.decide,
             review=functions.review,
             answer=functions.answer,
+            inherit=functions.inherit,
         )
     return _DRIVERS[name]
 
@@ -86,12 +89,13 @@ def driver_of(name: str, functions: RuleFunctions) -> Drive:
 _DRIVERS: Final[dict[str, Drive]] = {}
 
 # In each copy of ``_drive`` these names stand for its own rule's functions.
-receive, observe, cached, decide, review, answer = NEVER_FUNCTIONS
+receive, observe, cached, decide, review, answer, inherit = NEVER_FUNCTIONS
 
 
 def _drive(
     packets: npt.NDArray[np.void],
     bursts: npt.NDArray[np.void],
+    predecessors: npt.NDArray[np.int32],
     keeper: Record,
     arbiter: Record,
     card: FlawlessCard,
@@ -101,7 +105,8 @@ def _drive(
 ) -> None:
     """Place bursts until there are no more, or the log might not hold what the next one commands.
 
-    ``packets`` is a record array of LAB_PACKET, ``bursts`` of LAB_BURST, ``log`` of LAB_LOAD,
+    ``packets`` is a record array of LAB_PACKET, ``bursts`` of LAB_BURST, ``predecessors`` names the
+    SA whose place each SA took by rekeying, where there are any, ``log`` of LAB_LOAD,
     ``progress`` has one PROGRESS record.
     """
     state = progress[0]
@@ -137,6 +142,9 @@ def _drive(
             answer(arbiter, sa, tick, loaded)
         if burst["sa_count"] > state["sa_count"]:
             receive(keeper, state["sa_count"], burst["sa_count"], tick)
+            for sa in range(state["sa_count"], min(burst["sa_count"], len(predecessors))):
+                if predecessors[sa] != NO_SA:
+                    inherit(arbiter, sa, predecessors[sa], placed_ns)
             state["sa_count"] = burst["sa_count"]
         rows = packets[first : burst["stop"]]
         observe(keeper, rows, tick)

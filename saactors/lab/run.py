@@ -80,6 +80,7 @@ def run_rule(
     drive(  # nothing, so that compiling is not timed
         trace.packets,
         trace.bursts[:0],
+        trace.columns.predecessors,
         rule.keeper.state,
         rule.arbiter.state,
         arrays,
@@ -93,6 +94,7 @@ def run_rule(
         drive(
             trace.packets,
             trace.bursts,
+            trace.columns.predecessors,
             rule.keeper.state,
             rule.arbiter.state,
             arrays,

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, Final, NamedTuple
 
 from saactors.errors import RunError
@@ -50,19 +52,36 @@ def crew(workers: int | None, scheduler: str | None) -> Iterator[Run]:
         with _connected(scheduler) as client:
             yield lambda pieces: _run_on(client, pieces)
         return
-    with (
-        distributed.LocalCluster(
-            n_workers=workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            processes=True,
-            host=_LOOPBACK,
-            dashboard_address=None,
-            memory_limit=0,  # a trace is as large as it is
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with ExitStack() as ends:
+        with _interrupts_kept_from_children():
+            cluster = distributed.LocalCluster(
+                n_workers=workers or os.cpu_count() or 1,
+                threads_per_worker=1,
+                processes=True,
+                host=_LOOPBACK,
+                dashboard_address=None,
+                memory_limit=0,  # a trace is as large as it is
+                silence_logs=logging.CRITICAL,
+            )
+        ends.enter_context(cluster)
+        client = ends.enter_context(distributed.Client(cluster))
         yield lambda pieces: _run_on(client, pieces)
+
+
+@contextmanager
+def _interrupts_kept_from_children() -> Iterator[None]:
+    """Ctrl-C goes to every process of a terminal; workers would show a traceback each.
+
+    Threads that begin in here have the signal blocked for good. One of them starts the workers, and
+    later those that take a dead one's place, and a process inherits what its starter has blocked.
+    """
+    # Python's own helper process unblocks the signal in whatever thread starts it first.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _distributed() -> Any:  # noqa: ANN401 - most of its functions have no types

@@ -7,13 +7,14 @@ those references, with one atomic instruction each time, took four fifths of a d
 sorting and string functions; a function that creates an array cannot use it and says
 ``@njit(cache=True)``.
 
-A change in a function that others call does not invalidate *their* code on disk: after editing,
-remove ``__pycache__``.
+Numba keeps code on disk by file, line and qualified name and looks at a file's age, but not at what
+its functions call in other files. So the names under which code is kept end in a fingerprint of
+that, and code on disk is never out of date. (Functions that say ``@njit(cache=True)`` themselves
+have none: after editing what they call, remove ``__pycache__``.)
 
 ``specialised`` makes of one text many functions: a template calls functions by names that stand for
 others in each copy, as a C++ template does. The compiler sees plain calls and inlines them; passing
-functions as arguments instead costs a jump per packet and cannot be kept on disk. A copy's name
-holds a fingerprint of the code it calls, so its code on disk is never out of date.
+functions as arguments instead costs a jump per packet and cannot be kept on disk.
 """
 
 from __future__ import annotations
@@ -28,28 +29,34 @@ from numba import njit
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
-def compiled(function: FunctionT) -> FunctionT:
-    """Compile on first call, with code on disk and without reference counting."""
+def compiled(function: FunctionT, *, counts_references: bool = False) -> FunctionT:
+    """Compile on first call, with code on disk and, unless asked for, no reference counting."""
+    assert isinstance(function, FunctionType)
+    digest = hashlib.blake2b(digest_size=6)
+    _add_code(digest, function, set())
+    function.__qualname__ += f"_{digest.hexdigest()}"
     # Numba's published types know nothing of _nrt.
-    dispatcher: FunctionT = njit(cache=True, _nrt=False)(function)  # type: ignore[call-overload]
+    dispatcher: FunctionT = njit(cache=True, _nrt=counts_references)(function)  # type: ignore[call-overload]
     return dispatcher
 
 
-def specialised(template: FunctionT, name: str, **functions: Callable[..., Any]) -> FunctionT:
+def specialised(
+    template: FunctionT,
+    name: str,
+    *,
+    counts_references: bool = False,
+    **functions: Callable[..., Any],
+) -> FunctionT:
     """The plain function ``template`` compiled with its globals of these names bound to others.
 
-    ``name`` and what the functions do tell the copies of one template apart.
+    ``name`` and what the functions do tell the copies of one template apart. A template that calls
+    functions which create arrays has to count references.
     """
     assert isinstance(template, FunctionType)
-    digest = hashlib.blake2b(digest_size=6)
-    for word, function in sorted(functions.items()):
-        digest.update(word.encode())
-        _add_code(digest, function, set())
     copy = FunctionType(template.__code__, {**template.__globals__, **functions}, name)
     copy.__module__ = template.__module__
-    # Numba keeps code on disk by file, line and qualified name; only the name tells copies apart.
-    copy.__qualname__ = f"{template.__qualname__}_{name.replace('-', '_')}_{digest.hexdigest()}"
-    special: FunctionT = compiled(copy)  # type: ignore[assignment]  # a FunctionType is a FunctionT
+    copy.__qualname__ = f"{template.__qualname__}_{name.replace('-', '_')}"
+    special: FunctionT = compiled(copy, counts_references=counts_references)  # type: ignore[assignment]  # a FunctionType is a FunctionT
     return special
 
 

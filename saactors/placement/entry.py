@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from saactors.placement.cost import CostModel
 from saactors.placement.functions import RuleFunctions
 from saactors.placement.parameters import MetricParameters
-from saactors.placement.policy import Policy, policy_functions
+from saactors.placement.policy import Policy, Room, policy_functions
 from saactors.placement.policy_arbiter import PolicyArbiter
 from saactors.placement.policy_parameters import PolicyParameters
 from saactors.placement.rule import CacheArbiter, MetricKeeper
@@ -37,6 +37,7 @@ class RuleEntry:
     parameters_type: type[MetricParameters | PolicyParameters]
     build: Callable[[Any, int, int, CostModel], tuple[MetricKeeper, CacheArbiter]]
     functions: RuleFunctions  # what both halves call, for a driver of whole traces
+    clairvoyant: bool = False  # must know the trace: for the lab only, which tells it
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -58,9 +59,12 @@ def policy_entry(
     source: str,
     policy: Policy,
     parameters_type: type[PolicyParameters] = PolicyParameters,
+    room: Room = Room(),  # noqa: B008 - immutable
+    *,
+    clairvoyant: bool = False,
 ) -> RuleEntry:
     """The entry of a rule that is a policy: its metric, if any, is the arbiter's own affair."""
-    functions = policy_functions(name, policy)
+    functions = policy_functions(name, policy, room)
 
     def build(
         parameters: PolicyParameters, card_slots: int, loads_outstanding_max: int, cost: CostModel
@@ -68,4 +72,4 @@ def policy_entry(
         arbiter = PolicyArbiter(functions, parameters, cost, card_slots, loads_outstanding_max)
         return NoMetrics(parameters_type), arbiter
 
-    return RuleEntry(summary, source, parameters_type, build, functions.rule)
+    return RuleEntry(summary, source, parameters_type, build, functions.rule, clairvoyant)

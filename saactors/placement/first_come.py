@@ -21,6 +21,7 @@ from saactors.model.sa import grown
 from saactors.placement.functions import (
     RuleFunctions,
     cache_nothing,
+    inherit_nothing,
     observe_nothing,
     receive_nothing,
     review_nothing,
@@ -98,7 +99,13 @@ def answer_install(installed: Installed, sa: int, _tick: int, loaded: bool) -> N
 
 
 FIRST_COME_FUNCTIONS: Final = RuleFunctions(
-    receive_nothing, observe_nothing, cache_nothing, install_burst, review_nothing, answer_install
+    receive_nothing,
+    observe_nothing,
+    cache_nothing,
+    install_burst,
+    review_nothing,
+    answer_install,
+    inherit_nothing,
 )
 
 
@@ -154,6 +161,9 @@ class FirstComeArbiter:
     ) -> Decisions:
         """Change nothing: who is there stays."""
         return NOTHING_DECIDED
+
+    def inherit(self, _sa: int, _predecessor: int, _now_ns: int, /) -> None:
+        """A rekeyed SA starts as any other."""
 
     def loaded(self, sa: int, tick: int, /) -> None:
         """The card holds the SA: RESIDENT from the next packet on."""

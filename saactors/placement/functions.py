@@ -31,6 +31,8 @@ class RuleFunctions(NamedTuple):
     """(keeper, arbiter, sa_count, commands, tick, now_ns): the same, once per period."""
     answer: Callable[..., None]
     """(arbiter, sa, tick, loaded): the card has answered a load."""
+    inherit: Callable[..., None]
+    """(arbiter, sa, predecessor, now_ns): rekeying has put ``sa`` in the other's place."""
 
 
 class Unmeasured(NamedTuple):
@@ -55,6 +57,11 @@ def observe_nothing(_keeper: Any, _packets: Any, _tick: int) -> None:  # noqa: A
 @compiled
 def cache_nothing(_keeper: Any, _sa: int, _tick: int) -> None:  # noqa: ANN401 - any keeper's state
     """A load earns nothing."""
+
+
+@compiled
+def inherit_nothing(_arbiter: Any, _sa: int, _predecessor: int, _now_ns: int) -> None:  # noqa: ANN401 - any arbiter's state
+    """A rekeyed SA starts as any other."""
 
 
 @compiled

@@ -21,7 +21,7 @@ from saactors.model.compiled import compiled
 from saactors.model.packets import NO_SA
 from saactors.model.sa import grown
 from saactors.placement.cost import CostModel
-from saactors.placement.functions import RuleFunctions
+from saactors.placement.functions import RuleFunctions, inherit_nothing
 from saactors.placement.metrics import (
     Kept,
     add_bonus,
@@ -160,7 +160,7 @@ def answer(placed: Placed, sa: int, tick: int, loaded: bool) -> None:
 
 
 METRIC_FUNCTIONS: Final = RuleFunctions(
-    receive_sas, observe_burst, add_bonus, decide_burst, review_all, answer
+    receive_sas, observe_burst, add_bonus, decide_burst, review_all, answer, inherit_nothing
 )
 
 
@@ -219,6 +219,9 @@ class MetricArbiter:
         if commanded or refused:
             return Decisions(self._commands[:commanded].copy(), refused)
         return NOTHING_DECIDED
+
+    def inherit(self, _sa: int, _predecessor: int, _now_ns: int, /) -> None:
+        """A rekeyed SA starts as any other."""
 
     def loaded(self, sa: int, tick: int, /) -> None:
         """The card holds the SA: RESIDENT, with the bonus, from the next packet on."""

@@ -13,6 +13,7 @@ from saactors.placement.functions import (
     RuleFunctions,
     Unmeasured,
     cache_nothing,
+    inherit_nothing,
     observe_nothing,
     receive_nothing,
     review_nothing,
@@ -46,6 +47,7 @@ NEVER_FUNCTIONS: Final = RuleFunctions(
     route_to_software,
     review_nothing,
     answer_nothing,
+    inherit_nothing,
 )
 
 
@@ -82,6 +84,9 @@ class NeverArbiter:
     ) -> Decisions:
         """Load none of them."""
         return NOTHING_DECIDED
+
+    def inherit(self, _sa: int, _predecessor: int, _now_ns: int, /) -> None:
+        """Nothing is kept per SA."""
 
     def loaded(self, sa: int, _tick: int, /) -> None:
         """Cannot happen."""

@@ -5,7 +5,8 @@ whom a load replaces, and what a resident's packets do to the order. So a rule i
 compiled functions, and ``policy_functions`` compiles them into the shape that every rule has.
 
     packet ──▶ heard ──▶ on the card?  ── yes ──▶ touch
-                              └── no ──▶ wants? ── yes ──▶ a free seat, or victim() ──▶ load
+                              └── no ──▶ wants? ── yes ──▶ a free seat, or victim()
+                                                           └──▶ summoned ──▶ load
     card: loaded ──▶ entered            replaced, or the card was reset ──▶ left
     period over ──▶ review, which may load by itself
 
@@ -27,10 +28,11 @@ from saactors.placement.functions import (
     RuleFunctions,
     Unmeasured,
     cache_nothing,
+    inherit_nothing,
     observe_nothing,
     receive_nothing,
 )
-from saactors.placement.gate import wants_by_gate
+from saactors.placement.gate import ALWAYS, wants_by_gate
 from saactors.placement.routing import ABSENT, LOADING, NIC, RESIDENT, SOFTWARE, needs_crypto
 from saactors.placement.rule import Packets
 from saactors.placement.seats import FREE, NOWHERE, Table, link_first, unlink
@@ -62,6 +64,11 @@ def seat_only(_table: Table, _place: int) -> None:
 
 
 @compiled
+def summon_only(_table: Table, _sa: int) -> None:
+    """Whoever is loaded had left no trace."""
+
+
+@compiled
 def review_no_one(
     _table: Table, _sa_count: int, _commands: npt.NDArray[np.void], _now_ns: int
 ) -> tuple[int, int]:
@@ -86,6 +93,10 @@ class Policy(NamedTuple):
     """(table, sa, length_bytes, now_ns): any packet of any SA, before all else."""
     review: Callable[..., tuple[int, int]] = review_no_one
     """(table, sa_count, commands, now_ns): a period is over; counts (commands, refused)."""
+    inherit: Callable[..., None] = inherit_nothing
+    """(table, sa, predecessor, now_ns): rekeying has put ``sa`` in the other's place."""
+    summoned: Callable[..., None] = summon_only
+    """(table, sa): it is going to be loaded, and its seat chosen; called before ``left``."""
 
 
 @compiled
@@ -108,12 +119,16 @@ def take_seat(
     if seat["sa"] == NO_SA:
         unlink(table, FREE, place)
     else:
-        table.standings[seat["sa"]]["residency"] = ABSENT
+        gone = table.standings[seat["sa"]]
+        if gone["place"] == place:  # else a ghost remembers it
+            gone["place"] = NOWHERE
+        gone["residency"] = ABSENT
         ledger["residents"] -= 1
     seat["sa"] = sa
     standing["place"] = place
     standing["residency"] = LOADING
-    standing["earned"] = 0.0
+    if table.settings[0]["gate"] != ALWAYS:
+        standing["earned"] = 0.0  # the account begins anew
     ledger["loading"] += 1
     return COMMANDED
 
@@ -132,7 +147,7 @@ def loader_has_room(table: Table) -> bool:
 
 
 # In each copy of the templates below these names stand for its own policy's functions.
-touch, victim, entered, left, wants, heard, review = Policy()
+touch, victim, entered, left, wants, heard, review, _, summoned = Policy()
 
 
 def _decide(
@@ -159,7 +174,10 @@ def _decide(
                 place = victim(table, sa, now_ns)
                 if place == NOWHERE:
                     continue
+                summoned(table, sa)
                 left(table, place)
+            else:
+                summoned(table, sa)
             take_seat(table, sa, place, commands, commanded, row)
             commanded += 1
     return commanded, refused, 0
@@ -216,14 +234,23 @@ def vacate(table: Table, place: int) -> None:
     link_first(table, FREE, place)
 
 
+class Room(NamedTuple):
+    """Arrays that a rule wants beside those of all rules."""
+
+    traits: int = 0  # 32-bit numbers per SA
+    memory: tuple[int, int] = (1, 1)  # shape of its own table ...
+    memory_per_slot: int = 0  # ... and further rows of it for each slot of the card
+
+
 class PolicyFunctions(NamedTuple):
     """A policy compiled into the shape of a rule, and what only the arbiter half needs."""
 
     rule: RuleFunctions
     reset: Callable[[Table], None]
+    room: Room
 
 
-def policy_functions(name: str, policy: Policy) -> PolicyFunctions:
+def policy_functions(name: str, policy: Policy, room: Room) -> PolicyFunctions:
     """The functions of the rule ``name`` that follows ``policy``; compiled when first called."""
     names: dict[str, Any] = policy._asdict()
     return PolicyFunctions(
@@ -232,8 +259,10 @@ def policy_functions(name: str, policy: Policy) -> PolicyFunctions:
             observe_nothing,
             cache_nothing,
             specialised(_decide, name, **names),
-            specialised(_review, name, **names),
+            specialised(_review, name, counts_references=True, **names),
             specialised(_answer, name, **names),
+            policy.inherit,
         ),
         specialised(_reset, name, **names),
+        room,
     )

@@ -10,7 +10,7 @@ from saactors.model.sa import grown
 from saactors.placement.cost import CostModel
 from saactors.placement.functions import NOTHING_KEPT
 from saactors.placement.lazy_heap import BOUND
-from saactors.placement.policy import PolicyFunctions
+from saactors.placement.policy import PolicyFunctions, Room
 from saactors.placement.policy_parameters import PolicyParameters
 from saactors.placement.routing import RESIDENT
 from saactors.placement.rule import COMMAND, NOTHING_DECIDED, Decisions, Packets, RuleParameters
@@ -31,7 +31,9 @@ from saactors.placement.unmeasured import check_parameters
 _FIRST_CHANCE = 0x9E3779B97F4A7C15  # what the coin starts from: odd, half of its bits set
 
 
-def empty_table(card_slots: int, loading_max: int, settings: npt.NDArray[np.void]) -> Table:
+def empty_table(
+    card_slots: int, loading_max: int, settings: npt.NDArray[np.void], room: Room
+) -> Table:
     """A card that holds nothing, as many ghosts as it has slots, and no SA known."""
     seats = np.zeros(2 * card_slots, SEAT)
     seats["sa"] = NO_SA
@@ -55,6 +57,8 @@ def empty_table(card_slots: int, loading_max: int, settings: npt.NDArray[np.void
         lists,
         np.zeros(card_slots, BOUND),
         np.zeros(OWN_NUMBERS),
+        np.zeros((0, room.traits), np.float32),
+        np.zeros((room.memory[0] + room.memory_per_slot * card_slots, room.memory[1])),
         ledger,
         settings,
     )
@@ -77,7 +81,7 @@ class PolicyArbiter:
         self._parameters_type = type(parameters)
         self._cost = cost
         settings = parameters.settings(cost, card_slots)
-        self._table = empty_table(card_slots, loads_outstanding_max, settings)
+        self._table = empty_table(card_slots, loads_outstanding_max, settings, functions.room)
         self._known = 0
         # A load occupies a seat and a place in the loader, so no more can come from one burst.
         self._commands = np.zeros(min(card_slots, loads_outstanding_max), COMMAND)
@@ -98,8 +102,13 @@ class PolicyArbiter:
         if sa_count > known:
             standings = grown(self._table.standings, sa_count)
             standings["place"][known:] = NOWHERE
-            self._table = self._table._replace(standings=standings)
+            traits = grown(self._table.traits, sa_count)
+            self._table = self._table._replace(standings=standings, traits=traits)
         self._known = max(self._known, sa_count)
+
+    def choose(self, sas: npt.NDArray[np.int64], /) -> None:
+        """Mark SAs that whoever knows the trace has chosen; a clairvoyant rule reads the mark."""
+        self._table.standings["mark"][sas] = 1
 
     def decide(self, packets: Packets, tick: int, now_ns: int, /) -> Decisions:
         """Route the burst's packets in order and decide what to load."""
@@ -124,6 +133,10 @@ class PolicyArbiter:
         if commanded or refused:
             return Decisions(self._commands[:commanded].copy(), refused)
         return NOTHING_DECIDED
+
+    def inherit(self, sa: int, predecessor: int, now_ns: int, /) -> None:
+        """Rekeying has put ``sa`` in the place of ``predecessor``."""
+        self._functions.rule.inherit(self._table, sa, predecessor, now_ns)
 
     def loaded(self, sa: int, tick: int, /) -> None:
         """The card holds the SA: RESIDENT from the next packet on."""

@@ -99,8 +99,8 @@ class PolicyParameters:
         return replace(self, **values) if values else self
 
     def analysis(self, cost: CostModel, /) -> ThresholdAnalysis | None:
-        """The cost analysis behind a ski-rental gate; None for a rule without one."""
-        if self.gate != SKI_RENTAL:
+        """The cost analysis behind a gate or a default; None where there is nothing of either."""
+        if self.gate != SKI_RENTAL and all(field.default is not None for field in fields(self)):
             return None
         return threshold_analysis(cost, Weight.PACKETS, REFERENCE_PACKET_BYTES)
 

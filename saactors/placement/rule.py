@@ -153,6 +153,9 @@ class CacheArbiter(Protocol):
     ) -> Decisions:
         """Decide what to load among a keeper's candidates, best first, ties by index."""
 
+    def inherit(self, sa: int, predecessor: int, now_ns: int, /) -> None:
+        """Rekeying has put ``sa`` in the place of ``predecessor``; it may take over its merits."""
+
     def loaded(self, sa: int, tick: int, /) -> None:
         """The card holds the SA: it is RESIDENT from the next packet on."""
 

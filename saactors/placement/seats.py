@@ -72,6 +72,8 @@ class Table(NamedTuple):
     lists: npt.NDArray[np.void]  # (LISTS,) of LIST
     heap: npt.NDArray[np.void]  # (slots,) of saactors.placement.lazy_heap.BOUND
     own: npt.NDArray[np.float64]  # (OWN_NUMBERS,): a rule's own numbers, zero at first
+    traits: npt.NDArray[np.float32]  # (SAs, as many as the rule asks for), zero at first
+    memory: npt.NDArray[np.float64]  # (rows, columns) that the rule asks for, zero at first
     ledger: npt.NDArray[np.void]  # (1,) of TABLE_LEDGER
     settings: npt.NDArray[np.void]  # (1,), what the rule's parameters and the costs say
 

@@ -16,12 +16,13 @@ from typing import Final
 
 from saactors.errors import ParameterError
 from saactors.placement.cost import CostModel, ThresholdAnalysis
-from saactors.placement.entry import RuleEntry
+from saactors.placement.entry import RuleEntry, policy_entry
 from saactors.placement.first_come import FIRST_COME_FUNCTIONS, FirstComeArbiter
 from saactors.placement.metric_arbiter import METRIC_FUNCTIONS, MetricArbiter
 from saactors.placement.metrics import DecayingMetrics
 from saactors.placement.never import NEVER_FUNCTIONS, NeverArbiter
 from saactors.placement.parameters import MetricParameters
+from saactors.placement.policies.adaptive import ADAPTIVE, ROOM
 from saactors.placement.policy_parameters import PolicyParameters
 from saactors.placement.rivals import RIVALS
 from saactors.placement.rule import CacheArbiter, MetricKeeper, RuleParameters
@@ -74,6 +75,14 @@ RULES: Final[Mapping[str, RuleEntry]] = MappingProxyType(
             PolicyParameters,
             _first_come,
             FIRST_COME_FUNCTIONS,
+        ),
+        "adaptive": policy_entry(
+            "adaptive",
+            "The metric rule with memory and threshold learned: it follows whichever of twenty\n"
+            "shadow rules would have saved most lately, and loads nothing while none saves.",
+            "ours: saactors/placement/policies/adaptive.py and shadows.py",
+            ADAPTIVE,
+            room=ROOM,
         ),
         **RIVALS,
     }

@@ -17,13 +17,14 @@ from saactors.actors.card_news import CardNews
 from saactors.actors.placement_news import PlacementNews
 from saactors.actors.signals import PlannedSignals
 from saactors.actors.sinks import CaptureSink, Verifier
+from saactors.errors import ParameterError
 from saactors.observe.event_log import EventLogWriter
 from saactors.observe.events import EVENTS, USUAL_EVENTS, EdgeWaited, Event, SaAdded
 from saactors.observe.hottest import HottestSas
 from saactors.observe.observer import Listener, Observers
 from saactors.observe.series import WAITING, SumSeries
 from saactors.placement.cost import CostModel
-from saactors.placement.table import Rule, make_rule
+from saactors.placement.table import RULES, Rule, make_rule
 from saactors.replay.describe import describe_sa
 from saactors.replay.files import check_files
 from saactors.replay.options import ReplayOptions
@@ -140,6 +141,9 @@ def _rule(options: ReplayOptions, scenario: Scenario, profile: CardProfile) -> R
         profile.load_host_ns,
     )
     name = options.rule or scenario.rule_name or "metric"
+    if name in RULES and RULES[name].clairvoyant:
+        expected = "a rule that need not know the future; this one is for the lab"
+        raise ParameterError("rule", name, expected)
     parameters: dict[str, object] = {}
     if scenario.rule_name in (None, name):
         parameters.update(scenario.rule_parameters)

@@ -13,8 +13,8 @@ any schedule within the slots earns, whatever the prices: the Lagrangian bound. 
 prices, and (slots - used) by gap is a subgradient of it.
 
 (A load may start before the SA's last use and so overlap with it. Keeping the SA is then at least
-as good, so where both are equally good, it is kept; but not where loads and slots cost nothing and it
-could have been away meanwhile.)
+as good, so where both are equally good, it is kept; but not where loads and slots cost nothing and
+it could have been away meanwhile.)
 """
 
 from __future__ import annotations
