@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from benchmarks import capture, esp, events, memory, pipeline, rule, sparse, start
+from benchmarks import capture, esp, events, lab, memory, pipeline, rule, sparse, start
 from benchmarks.figures import Section
 from benchmarks.rounds import FULL, QUICK, Effort
 from rich.console import Console
@@ -33,11 +33,22 @@ SECTIONS: Final[Mapping[str, Callable[[Effort, Path], Section]]] = MappingProxyT
         "memory": memory.measure,
         "esp": esp.measure,
         "rule": rule.measure,
+        "lab": lab.measure,
         "events": events.measure,
         "start": start.measure,
     }
 )
-PACKAGES: Final = ("saactors", "cryptography", "numba", "numpy", "trio", "dpkt", "scapy", "cypcap")
+PACKAGES: Final = (
+    "saactors",
+    "cryptography",
+    "numba",
+    "numpy",
+    "trio",
+    "dpkt",
+    "scapy",
+    "cypcap",
+    "libcachesim",
+)
 WIDTH: Final = 100
 
 

@@ -163,8 +163,9 @@ def _write(tuning: Tuning, columns: TraceColumns, given: Mapping[str, Any]) -> N
         from saactors.lab.tune_report import scenario_text  # noqa: PLC0415
 
         try:
-            text = scenario_text(tuning, given["profile"])
-            Path(given["output"]).write_text(text, encoding="utf-8")
+            output = Path(given["output"])
+            text = scenario_text(tuning, given["profile"], output.parent)
+            output.write_text(text, encoding="utf-8")
         except OSError as problem:
             reason = problem.strerror or str(problem)
             raise OutputError(given["output"], f"cannot be written: {reason}") from problem

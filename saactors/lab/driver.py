@@ -70,10 +70,10 @@ Drive = Callable[..., None]
 
 def driver_of(name: str, functions: RuleFunctions) -> Drive:
     """The compiled loop around the functions of the rule ``name``; see ``_drive``."""
-    if name not in _DRIVERS:
-        _DRIVERS[name] = specialised(
+    if functions not in _DRIVERS:
+        _DRIVERS[functions] = specialised(
             _drive,
-            name,
+            name.rpartition(":")[2],  # less the file of a rule of one's own
             counts_references=True,  # reviews sort, which takes arrays
             receive=functions.receive,
             observe=functions.observe,
@@ -83,10 +83,10 @@ def driver_of(name: str, functions: RuleFunctions) -> Drive:
             answer=functions.answer,
             inherit=functions.inherit,
         )
-    return _DRIVERS[name]
+    return _DRIVERS[functions]
 
 
-_DRIVERS: Final[dict[str, Drive]] = {}
+_DRIVERS: Final[dict[RuleFunctions, Drive]] = {}  # a file may change, and its functions with it
 
 # In each copy of ``_drive`` these names stand for its own rule's functions.
 receive, observe, cached, decide, review, answer, inherit = NEVER_FUNCTIONS

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from numba.core.errors import NumbaError
 
 from nicmodel.flawless import flawless_card
 from nicmodel.profile import CardProfile, HostProfile
@@ -18,7 +19,8 @@ from saactors.lab.driver import LAB_LOAD, NO_TICK_NS, PROGRESS, driver_of
 from saactors.lab.trace import LabTrace
 from saactors.placement.cost import CostModel
 from saactors.placement.rule import COMMAND, Decide
-from saactors.placement.table import RULES, Rule, make_rule
+from saactors.placement.table import Rule, make_rule, rule_entry
+from saactors.placement.user_file import uncompilable
 
 LOG_ROOM: Final = 1 << 16  # loads between two times that the driver hands over its log
 
@@ -53,41 +55,41 @@ def run_rule(
     """Place every packet of ``trace`` by the rule ``name`` with these parameters.
 
     Raises:
-        ParameterError: no such rule, a parameter it cannot have, or a card that leaves its load
-            latency to chance.
+        ParameterError: no such rule, one that cannot be compiled, a parameter it cannot have, or a
+            card that leaves its load latency to chance.
     """
     if card.load_latency_distribution != "fixed":
         found = card.load_latency_distribution
         raise ParameterError("load_latency_distribution", found, "fixed, in the lab")
     outstanding = card.loads_outstanding_max
     rule = make_rule(name, given, card.slots_max, outstanding, cost_model(card, host))
-    drive = driver_of(name, RULES[name].functions)
+    entry = rule_entry(name)
+    drive = driver_of(name, entry.functions)
     sas = trace.columns.sa_count
     rule.keeper.make_room(sas)
     rule.arbiter.receive(sas)
-    if RULES[name].clairvoyant:
+    if entry.clairvoyant:
         foretell(rule, trace.columns, card.slots_max)
-    progress = np.zeros(1, PROGRESS)
-    period_ns = rule.parameters.period_ns
-    progress["period_ns"] = period_ns or 0
-    progress["next_tick_ns"] = NO_TICK_NS if period_ns is None else period_ns
-    progress["periodic"] = rule.parameters.decide is Decide.PERIODIC
+    progress = _beginning(rule)
     commands = np.zeros(min(card.slots_max, outstanding), COMMAND)
     log = np.zeros(LOG_ROOM + len(commands), LAB_LOAD)
     arrays = flawless_card(card, sas, outstanding)
     parts = []
     wall_s = cpu_s = 0.0
-    drive(  # nothing, so that compiling is not timed
-        trace.packets,
-        trace.bursts[:0],
-        trace.columns.predecessors,
-        rule.keeper.state,
-        rule.arbiter.state,
-        arrays,
-        commands,
-        log,
-        progress,
-    )
+    try:
+        drive(  # nothing, so that compiling is not timed
+            trace.packets,
+            trace.bursts[:0],
+            trace.columns.predecessors,
+            rule.keeper.state,
+            rule.arbiter.state,
+            arrays,
+            commands,
+            log,
+            progress,
+        )
+    except NumbaError as problem:
+        raise uncompilable(name, problem) from problem
     while progress["burst"][0] < len(trace.bursts):
         progress["loads"] = 0
         began, cpu_began = time.perf_counter(), time.process_time()
@@ -114,3 +116,13 @@ def run_rule(
         wall_s,
         cpu_s,
     )
+
+
+def _beginning(rule: Rule) -> npt.NDArray[np.void]:
+    """Progress before the first burst; shape (1,)."""
+    progress = np.zeros(1, PROGRESS)
+    period_ns = rule.parameters.period_ns
+    progress["period_ns"] = period_ns or 0
+    progress["next_tick_ns"] = NO_TICK_NS if period_ns is None else period_ns
+    progress["periodic"] = rule.parameters.decide is Decide.PERIODIC
+    return progress

@@ -15,6 +15,7 @@ from saactors.lab.frames import SCHEMA
 from saactors.lab.run import cost_model
 from saactors.lab.study_tables import QuestionTable, Study, combinations, host_of
 from saactors.placement.table import RULES, read_parameters
+from saactors.scenario.rule import entry_or_problem
 from saactors.scenario.wording import Location, Problem, closest, listed, unknown_key, wrong
 from saactors.traces.synthetic.table import MODELS, SYNTH_PREFIX, read_synth_text
 
@@ -40,8 +41,9 @@ def columns_of(study: Study) -> list[str]:
     names += [*study.card, *study.host]
     for rule in study.rules:
         name = rule.get("name")
-        if isinstance(name, str) and name in RULES:
-            names += [parameter.name for parameter in RULES[name].parameters]
+        entry = entry_or_problem((), name)
+        if not isinstance(entry, Problem):
+            names += [parameter.name for parameter in entry.parameters]
     return list(dict.fromkeys(names))
 
 
@@ -109,11 +111,11 @@ def _rule(study: Study, where: Location, rule: Any, *, sure: bool) -> Iterator[P
         yield Problem(f"rules[{where[1]}].name", f"missing, expected one of {listed(RULES)}")
         return
     name = rule["name"]
-    if not isinstance(name, str) or name not in RULES:
-        hint = closest(name, RULES) if isinstance(name, str) else ""
-        yield wrong((*where, "name"), name, f"one of {listed(map(repr, RULES))}", hint)
+    entry = entry_or_problem((*where, "name"), name)
+    if isinstance(entry, Problem):
+        yield entry
         return
-    known = [parameter.name for parameter in RULES[name].parameters]
+    known = [parameter.name for parameter in entry.parameters]
     cost = cost_model(PROFILES[study.profiles[0]], HOST) if sure else None
     for key, value in rule.items():
         if key == "name":

@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 from saactors.errors import ScenarioError
 from saactors.lab.study_checks import problems_of
 from saactors.lab.study_tables import QuestionTable, Study
+from saactors.placement.user_file import beside
 from saactors.scenario.wording import Problem, missing, summary, unknown_key, without_keys, wrong
 
 FILE_BYTES_MAX: Final = 1 << 20  # a study fits on a page or two; /dev/zero is none
@@ -39,13 +40,13 @@ def load_study(path: str | Path) -> Study:
 
 
 def study_of(path: str, document: dict[str, Any], folder: Path) -> Study:
-    """The study that a parsed file describes; ``path`` names it in errors, ``folder`` has traces.
+    """The study that a parsed file describes; ``path`` names it in errors, ``folder`` has it.
 
     Raises:
         ScenarioError: it does not describe a study.
     """
     try:
-        study = Study.model_validate(document)
+        study = Study.model_validate(_with_rules_beside(document, folder))
     except ValidationError as error:
         found = [_shape_problem(details) for details in error.errors(include_url=False)]
         raise ScenarioError(path, *summary(found)) from None
@@ -53,6 +54,20 @@ def study_of(path: str, document: dict[str, Any], folder: Path) -> Study:
     if problems:
         raise ScenarioError(path, *summary(problems))
     return study
+
+
+def _with_rules_beside(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same with the files of rules of one's own as seen from here, not from the study."""
+    tables = document.get("rules")
+    if not isinstance(tables, list):
+        return document
+    rules = [
+        {**table, "name": beside(table["name"], folder)}
+        if isinstance(table, dict) and isinstance(table.get("name"), str)
+        else table
+        for table in tables
+    ]
+    return {**document, "rules": rules}
 
 
 def _document(path: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from nicmodel.profile import CardProfile, HostProfile
@@ -21,6 +22,7 @@ from saactors.lab.outcome import best_possible, evaluate
 from saactors.lab.study_tables import host_of
 from saactors.lab.sweep_plan import Cell, Setting, Source
 from saactors.lab.trace import LabTrace, lab_trace
+from saactors.placement.user_file import beside
 
 Plain = dict[str, Any]  # JSON values
 
@@ -43,11 +45,12 @@ def run_cell(cell: Cell) -> Done:
     with _ONE_AT_A_TIME:
         try:
             made = _prepared(cell.setting)
-            outcome = evaluate(made.trace, cell.rule, cell.parameters, made.card, made.host)
+            rule = beside(cell.rule, Path(cell.folder))  # wherever the worker was started
+            outcome = evaluate(made.trace, rule, cell.parameters, made.card, made.host)
         except SaactorsError as problem:
             return Done(None, str(problem))
     values = asdict(outcome)
-    values.update(seed=cell.setting.source.seed, slots_wanted=made.slots_wanted)
+    values.update(rule=cell.rule, seed=cell.setting.source.seed, slots_wanted=made.slots_wanted)
     return Done(values, warnings=made.warnings)
 
 

@@ -20,6 +20,7 @@ from typing import Final
 from saactors import __version__
 from saactors.lab.equipment import Slots
 from saactors.lab.study_tables import Study, combinations
+from saactors.placement.user_file import file_digest
 from saactors.traces.synthetic.table import SYNTH_PREFIX
 
 _NAME_CHARACTERS: Final = 32  # of a SHA-256 in hexadecimal: 128 bits
@@ -70,11 +71,15 @@ class Cell:
     setting: Setting
     rule: str
     parameters: Mapping[str, object] = field(default_factory=dict)
+    rule_digest: str = ""  # of the file of a rule of one's own
+    folder: str = ""  # from where that file's path is seen
 
     @cached_property
     def name(self) -> str:
         """The hash of everything that its result depends on."""
-        own = {"rule": self.rule, "parameters": dict(self.parameters)}
+        own: dict[str, object] = {"rule": self.rule, "parameters": dict(self.parameters)}
+        if self.rule_digest:
+            own["rule"] = [self.rule.rpartition(":")[2], self.rule_digest]
         return _hash_of(self.setting.description, _text_of(own))
 
     @property
@@ -95,7 +100,13 @@ def cells_of(study: Study, folder: Path) -> list[Cell]:
         for parameters in combinations({k: v for k, v in table.items() if k != "name"})
     ]
     cells = [
-        Cell(setting=setting, rule=name, parameters=parameters)
+        Cell(
+            setting=setting,
+            rule=name,
+            parameters=parameters,
+            rule_digest=file_digest(name),
+            folder=str(Path.cwd()) if file_digest(name) else "",
+        )
         for setting in _settings(study, folder)
         for name, parameters in rules
     ]

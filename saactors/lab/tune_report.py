@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -14,6 +15,7 @@ from saactors.lab.tune_search import Trial
 from saactors.lab.tune_space import rounded
 from saactors.lab.tune_trace import Judged, Tuning
 from saactors.observe.units import count, duration
+from saactors.placement.user_file import seen_from
 from saactors.report.tables import Column, Table
 
 ROWS: Final = 8  # of the table of trials
@@ -165,11 +167,12 @@ def _judged_json(judged: Judged) -> dict[str, object]:
     }
 
 
-def scenario_text(tuning: Tuning, profile: str) -> str:
+def scenario_text(tuning: Tuning, profile: str, folder: Path = Path()) -> str:
     """A scenario that ``saactors replay --scenario`` takes: the rule with what was chosen.
 
     The card is written as the profile and what differs from it. What the cost analysis decides is
-    written in figures, so that the file goes on meaning what was judged.
+    written in figures, so that the file goes on meaning what was judged. ``folder`` is where
+    it will stand; the file of a rule of one's own is named as seen from there.
     """
     preset = PROFILES[profile]
     card: dict[str, object] = {"profile": profile}
@@ -177,7 +180,7 @@ def scenario_text(tuning: Tuning, profile: str) -> str:
         value = getattr(tuning.card, figure.name)
         if figure.metadata and value != getattr(preset, figure.name):
             card[figure.name] = value
-    return "\n".join([*_heading(tuning), *_tables(tuning, card)]) + "\n"
+    return "\n".join([*_heading(tuning), *_tables(tuning, card, folder)]) + "\n"
 
 
 def _heading(tuning: Tuning) -> Iterator[str]:
@@ -188,9 +191,10 @@ def _heading(tuning: Tuning) -> Iterator[str]:
     yield from (f"# {line}" for line in verdict_lines(tuning))
 
 
-def _tables(tuning: Tuning, card: Mapping[str, object]) -> Iterator[str]:
+def _tables(tuning: Tuning, card: Mapping[str, object], folder: Path) -> Iterator[str]:
     parameters = dict(tuning.chosen.whole.parameters)  # resolved, as the runs had them
-    for heading, table in (("rule", {"name": tuning.rule, **parameters}), ("card", card)):
+    rule = {"name": seen_from(tuning.rule, folder), **parameters}
+    for heading, table in (("rule", rule), ("card", card)):
         if table:
             yield ""
             yield f"[{heading}]"

@@ -36,7 +36,7 @@ from saactors.lab.tune_search import Advance, Objective, Trial, best_few, search
 from saactors.lab.tune_space import Dimension, Space, Value, space_of
 from saactors.placement.cost import ThresholdAnalysis
 from saactors.placement.policy_parameters import REFERENCE_PACKET_BYTES
-from saactors.placement.table import RULES, read_parameters
+from saactors.placement.table import read_parameters, rule_entry
 from saactors.traces.columns import TraceColumns
 
 DEFAULT_PROFILE: Final = "82599"
@@ -130,7 +130,7 @@ def tune(
     read_parameters(rule, fixed, cost)
     if cost.saving_ns(REFERENCE_PACKET_BYTES) <= 0:
         raise ParameterError("profile", card.name, "a card on which a packet saves host time")
-    space = space_of(rule, [each.name for each in RULES[rule].parameters], fixed, search)
+    space = space_of(rule, [each.name for each in rule_entry(rule).parameters], fixed, search)
     first_row = _split(trace, hold_out)
     training = lab_trace(trace.part(0, first_row))
     objective = Objective(training, rule, space, card, host, {})

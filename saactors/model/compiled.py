@@ -24,6 +24,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
+import numpy as np
 from numba import njit
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -36,7 +37,7 @@ def compiled(function: FunctionT, *, counts_references: bool = False) -> Functio
     _add_code(digest, function, set())
     function.__qualname__ += f"_{digest.hexdigest()}"
     # Numba's published types know nothing of _nrt.
-    dispatcher: FunctionT = njit(cache=True, _nrt=counts_references)(function)  # type: ignore[call-overload]
+    dispatcher: FunctionT = njit(cache=True, _nrt=counts_references, forceinline=True)(function)  # type: ignore[call-overload]
     return dispatcher
 
 
@@ -64,7 +65,7 @@ def _add_code(digest: hashlib.blake2b, function: object, seen: set[int]) -> None
     """Add the code of a function and of whatever it calls by name."""
     plain = getattr(function, "py_func", function)
     if not isinstance(plain, FunctionType) or id(plain) in seen:
-        digest.update(repr(function).encode() if isinstance(function, int | float | str) else b"")
+        digest.update(_constant(function))
         return
     seen.add(id(plain))
     code = plain.__code__
@@ -72,3 +73,14 @@ def _add_code(digest: hashlib.blake2b, function: object, seen: set[int]) -> None
     digest.update(repr([c for c in code.co_consts if not isinstance(c, CodeType)]).encode())
     for word in code.co_names:
         _add_code(digest, plain.__globals__.get(word), seen)
+    for cell in plain.__closure__ or ():
+        _add_code(digest, cell.cell_contents, seen)
+
+
+def _constant(value: object) -> bytes:
+    """What the compiler takes a value for that a function knows by name, if it takes it at all."""
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    if isinstance(value, tuple):
+        return b"".join(map(_constant, value))
+    return repr(value).encode() if isinstance(value, int | float | str | np.generic) else b""

@@ -22,9 +22,9 @@ from saactors.placement.seats import (
     NOWHERE,
     OWN_NUMBERS,
     SEAT,
-    STANDING,
     TABLE_LEDGER,
     Table,
+    standing_dtype,
 )
 from saactors.placement.unmeasured import check_parameters
 
@@ -52,12 +52,11 @@ def empty_table(
     ledger["loading_max"] = loading_max
     ledger["chance"] = _FIRST_CHANCE
     return Table(
-        np.zeros(0, STANDING),
+        np.zeros(0, standing_dtype(room.traits)),
         seats,
         lists,
         np.zeros(card_slots, BOUND),
         np.zeros(OWN_NUMBERS),
-        np.zeros((0, room.traits), np.float32),
         np.zeros((room.memory[0] + room.memory_per_slot * card_slots, room.memory[1])),
         ledger,
         settings,
@@ -67,7 +66,7 @@ def empty_table(
 class PolicyArbiter:
     """Residency by a policy; whoever drives it carries the commands to the card."""
 
-    __slots__ = ("_commands", "_cost", "_functions", "_known", "_parameters_type", "_table")
+    __slots__ = ("_commands", "_cost", "_known", "_parameters_type", "_table", "functions")
 
     def __init__(
         self,
@@ -77,7 +76,7 @@ class PolicyArbiter:
         card_slots: int,
         loads_outstanding_max: int,
     ) -> None:
-        self._functions = functions
+        self.functions = functions  # what the methods call
         self._parameters_type = type(parameters)
         self._cost = cost
         settings = parameters.settings(cost, card_slots)
@@ -102,8 +101,7 @@ class PolicyArbiter:
         if sa_count > known:
             standings = grown(self._table.standings, sa_count)
             standings["place"][known:] = NOWHERE
-            traits = grown(self._table.traits, sa_count)
-            self._table = self._table._replace(standings=standings, traits=traits)
+            self._table = self._table._replace(standings=standings)
         self._known = max(self._known, sa_count)
 
     def choose(self, sas: npt.NDArray[np.int64], /) -> None:
@@ -112,7 +110,7 @@ class PolicyArbiter:
 
     def decide(self, packets: Packets, tick: int, now_ns: int, /) -> Decisions:
         """Route the burst's packets in order and decide what to load."""
-        decide = self._functions.rule.decide
+        decide = self.functions.rule.decide
         return self._decisions(*decide(self._table, packets, self._commands, tick, now_ns))
 
     def review(
@@ -124,7 +122,7 @@ class PolicyArbiter:
         /,
     ) -> Decisions:
         """A period is over: decide what to load by what this half knows itself."""
-        review = self._functions.rule.review
+        review = self.functions.rule.review
         return self._decisions(
             *review(NOTHING_KEPT, self._table, self._known, self._commands, tick, now_ns)
         )
@@ -136,19 +134,19 @@ class PolicyArbiter:
 
     def inherit(self, sa: int, predecessor: int, now_ns: int, /) -> None:
         """Rekeying has put ``sa`` in the place of ``predecessor``."""
-        self._functions.rule.inherit(self._table, sa, predecessor, now_ns)
+        self.functions.rule.inherit(self._table, sa, predecessor, now_ns)
 
     def loaded(self, sa: int, tick: int, /) -> None:
         """The card holds the SA: RESIDENT from the next packet on."""
-        self._functions.rule.answer(self._table, sa, tick, True)
+        self.functions.rule.answer(self._table, sa, tick, True)
 
     def failed(self, sa: int, tick: int, /) -> None:
         """The card refused or lost the load: ABSENT again, the seat free."""
-        self._functions.rule.answer(self._table, sa, tick, False)
+        self.functions.rule.answer(self._table, sa, tick, False)
 
     def reset(self) -> None:
         """The card has forgotten its residents. Loads under way are still to be answered."""
-        self._functions.reset(self._table)
+        self.functions.reset(self._table)
 
     def residency(self, sa: int, /) -> int:
         """Where the SA stands with the card."""

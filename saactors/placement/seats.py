@@ -31,6 +31,19 @@ STANDING: Final = np.dtype(
     align=True,
 )
 
+
+def standing_dtype(traits: int) -> np.dtype[np.void]:
+    """STANDING with so many 32-bit numbers of a rule's own behind it, as ``standing["traits"]``.
+
+    They stand in the same record because an SA that has been silent costs a cache miss a record.
+    """
+    if traits == 0:
+        return STANDING
+    assert STANDING.names is not None
+    known = [(name, STANDING[name]) for name in STANDING.names]
+    return np.dtype([*known, ("traits", "f4", (traits,))], align=True)
+
+
 SEAT: Final = np.dtype(
     [
         ("key", "f8"),  # a rule's own, as are count and mark
@@ -72,7 +85,6 @@ class Table(NamedTuple):
     lists: npt.NDArray[np.void]  # (LISTS,) of LIST
     heap: npt.NDArray[np.void]  # (slots,) of saactors.placement.lazy_heap.BOUND
     own: npt.NDArray[np.float64]  # (OWN_NUMBERS,): a rule's own numbers, zero at first
-    traits: npt.NDArray[np.float32]  # (SAs, as many as the rule asks for), zero at first
     memory: npt.NDArray[np.float64]  # (rows, columns) that the rule asks for, zero at first
     ledger: npt.NDArray[np.void]  # (1,) of TABLE_LEDGER
     settings: npt.NDArray[np.void]  # (1,), what the rule's parameters and the costs say

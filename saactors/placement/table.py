@@ -1,4 +1,4 @@
-"""Every placement rule by name: the one place that knows them all.
+"""Every placement rule by name: the one place that knows them all, and where to find others.
 
 rule = make_rule("metric", {"decay": "factor:0.5"}, slots, loads_outstanding_max, cost)
 rule.keeper.receive(sa_count), rule.arbiter.receive(sa_count)
@@ -27,6 +27,7 @@ from saactors.placement.policy_parameters import PolicyParameters
 from saactors.placement.rivals import RIVALS
 from saactors.placement.rule import CacheArbiter, MetricKeeper, RuleParameters
 from saactors.placement.unmeasured import NoMetrics
+from saactors.placement.user_file import entry_in_file, is_in_file
 
 
 def _metric(
@@ -78,7 +79,7 @@ RULES: Final[Mapping[str, RuleEntry]] = MappingProxyType(
         ),
         "adaptive": policy_entry(
             "adaptive",
-            "The metric rule with memory and threshold learned: it follows whichever of twenty\n"
+            "The metric rule with memory and threshold learned: it follows whichever of sixteen\n"
             "shadow rules would have saved most lately, and loads nothing while none saves.",
             "ours: saactors/placement/policies/adaptive.py and shadows.py",
             ADAPTIVE,
@@ -122,7 +123,7 @@ def read_parameters(name: str, given: Mapping[str, object], cost: CostModel) -> 
     Raises:
         ParameterError: no such rule, no such parameter, or a value that it cannot have.
     """
-    return _entry(name).parameters_type.from_mapping(given).resolved(cost)
+    return rule_entry(name).parameters_type.from_mapping(given).resolved(cost)
 
 
 def make_rule(
@@ -142,11 +143,18 @@ def make_rule(
     if loads_outstanding_max < 1:
         raise ParameterError("loads_outstanding_max", loads_outstanding_max, "1 or more")
     parameters = read_parameters(name, given, cost)
-    keeper, arbiter = _entry(name).build(parameters, card_slots, loads_outstanding_max, cost)
+    keeper, arbiter = rule_entry(name).build(parameters, card_slots, loads_outstanding_max, cost)
     return Rule(name, keeper, arbiter, parameters, parameters.analysis(cost), cost)
 
 
-def _entry(name: str) -> RuleEntry:
+def rule_entry(name: str) -> RuleEntry:
+    """The rule of that name: one of ``RULES``, or of the user's own as ``FILE.py:NAME``.
+
+    Raises:
+        ParameterError: no such rule, or a file that does not hold one.
+    """
+    if is_in_file(name):
+        return entry_in_file(name)
     if name not in RULES:
         close = get_close_matches(name, RULES, n=1)
         meant = f"; did you mean {close[0]}?" if close else ""

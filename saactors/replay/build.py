@@ -24,7 +24,8 @@ from saactors.observe.hottest import HottestSas
 from saactors.observe.observer import Listener, Observers
 from saactors.observe.series import WAITING, SumSeries
 from saactors.placement.cost import CostModel
-from saactors.placement.table import RULES, Rule, make_rule
+from saactors.placement.table import Rule, make_rule, rule_entry
+from saactors.placement.user_file import check_compilable, is_in_file
 from saactors.replay.describe import describe_sa
 from saactors.replay.files import check_files
 from saactors.replay.options import ReplayOptions
@@ -141,14 +142,18 @@ def _rule(options: ReplayOptions, scenario: Scenario, profile: CardProfile) -> R
         profile.load_host_ns,
     )
     name = options.rule or scenario.rule_name or "metric"
-    if name in RULES and RULES[name].clairvoyant:
+    entry = rule_entry(name)
+    if entry.clairvoyant:
         expected = "a rule that need not know the future; this one is for the lab"
         raise ParameterError("rule", name, expected)
     parameters: dict[str, object] = {}
-    if scenario.rule_name in (None, name):
+    if scenario.rule_name is None or rule_entry(scenario.rule_name) is entry:
         parameters.update(scenario.rule_parameters)
     parameters.update(options.rule_parameters)
-    return make_rule(name, parameters, profile.slots_max, profile.loads_outstanding_max, cost)
+    rule = make_rule(name, parameters, profile.slots_max, profile.loads_outstanding_max, cost)
+    if is_in_file(name):
+        check_compilable(name, entry, rule.arbiter)
+    return rule
 
 
 def _card(options: ReplayOptions, profile: CardProfile, faults: FaultPlan) -> Card:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from saactors.errors import ScenarioError
+from saactors.placement.user_file import beside
 from saactors.scenario.checks import cross_problems
 from saactors.scenario.equipment import equipment_problems
 from saactors.scenario.rule import rule_problems
@@ -50,10 +51,18 @@ def scenario_of(path: str, document: dict[str, Any]) -> Scenario:
     Raises:
         ScenarioError: it does not describe a run.
     """
-    scenario, problems = _checked(document)
+    scenario, problems = _checked(_with_rule_beside(document, Path(path).parent))
     if problems or scenario is None:
         raise ScenarioError(path, *summary(problems))
     return scenario
+
+
+def _with_rule_beside(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same with the file of a rule of one's own as seen from here, not from the scenario."""
+    rule = document.get("rule")
+    if not isinstance(rule, dict) or not isinstance(rule.get("name"), str):
+        return document
+    return {**document, "rule": {**rule, "name": beside(rule["name"], folder)}}
 
 
 def _checked(document: dict[str, Any]) -> tuple[Scenario | None, list[Problem]]:

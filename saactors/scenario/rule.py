@@ -7,18 +7,20 @@ the key it came from.
 from __future__ import annotations
 
 from saactors.errors import ParameterError
-from saactors.placement.table import RULES
+from saactors.placement.entry import RuleEntry
+from saactors.placement.table import RULES, rule_entry
+from saactors.placement.user_file import is_in_file
 from saactors.scenario.tables import DEFAULT_RULE, Scenario
-from saactors.scenario.wording import Problem, closest, listed, unknown_key, wrong
+from saactors.scenario.wording import Location, Problem, closest, dotted, listed, unknown_key, wrong
 
 
 def rule_problems(scenario: Scenario) -> list[Problem]:
     """Whatever is wrong with ``[rule]``."""
     name: object = scenario.rule.get("name", DEFAULT_RULE)
-    if not isinstance(name, str) or name not in RULES:
-        hint = closest(name, RULES) if isinstance(name, str) else ""
-        return [wrong(("rule", "name"), name, f"one of {listed(map(repr, RULES))}", hint)]
-    known = [parameter.name for parameter in RULES[name].parameters]
+    entry = entry_or_problem(("rule", "name"), name)
+    if isinstance(entry, Problem):
+        return [entry]
+    known = [parameter.name for parameter in entry.parameters]
     problems = []
     for key, value in scenario.rule_parameters.items():
         if key not in known:
@@ -26,14 +28,25 @@ def rule_problems(scenario: Scenario) -> list[Problem]:
         elif not isinstance(value, str | int | float) or _is_huge(value):
             problems.append(wrong(("rule", key), value, "text or a number below 2^63"))
         else:
-            problems += _refusal(name, key, value)
+            problems += _refusal(entry, key, value)
     return problems
 
 
-def _refusal(name: str, key: str, value: object) -> list[Problem]:
+def entry_or_problem(where: Location, name: object) -> RuleEntry | Problem:
+    """The rule of that name, or what is wrong with the name, which stands at ``where``."""
+    if isinstance(name, str) and (name in RULES or is_in_file(name)):
+        try:
+            return rule_entry(name)
+        except ParameterError as error:
+            return Problem(dotted(where), f"found {name!r}, expected {error.expected}")
+    hint = closest(name, RULES) if isinstance(name, str) else ""
+    return wrong(where, name, f"one of {listed(map(repr, RULES))}", hint)
+
+
+def _refusal(entry: RuleEntry, key: str, value: object) -> list[Problem]:
     """What the rule itself says of one parameter; no parameter's range depends on another's."""
     try:
-        RULES[name].parameters_type.from_mapping({key: value})
+        entry.parameters_type.from_mapping({key: value})
     except ParameterError as error:
         return [wrong(("rule", key), value, error.expected)]
     return []

@@ -7,14 +7,21 @@ import pytest
 from saactors.errors import ParameterError
 from saactors.placement.cost import CostModel
 from saactors.placement.parameters import MetricParameters
+from saactors.placement.rivals import RIVALS
 from saactors.placement.table import RULES, make_rule, read_parameters
 
 COST = CostModel(2000, 0, 400, 0, 8000)
 
 
 def test_the_table_names_every_rule() -> None:
-    """In the order in which ``saactors rules`` lists them."""
-    assert list(RULES) == ["metric", "never", "first-come"]
+    """In the order in which ``saactors rules`` lists them: ours, today's, and the rivals."""
+    assert list(RULES)[:3] == ["metric", "never", "first-come"]
+    caches = ("lru", "fifo", "clock", "sieve", "s3-fifo", "arc", "lfu")
+    costed = ("lru-coin", "lru-ski-rental", "landlord", "tinylfu", "ewma")
+    offloads = ("ovs", "ovs-fast", "rate", "nru", "elixir", "static-top-k")
+    gated = tuple(f"{name}-gated" for name in caches[1:])
+    assert set(RIVALS) == {*caches, *gated, *costed, *offloads}
+    assert set(RIVALS) < set(RULES)
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -37,10 +44,11 @@ def test_a_rule_of_the_table_can_be_made_without_parameters(name: str) -> None:
 
 
 def test_each_parameter_has_a_unit_and_a_reason_for_its_default() -> None:
-    """Those of the metric rule; the others have none."""
+    """Those of the metric rule, for instance, and of every other that has any."""
+    for entry in RULES.values():
+        assert all(parameter.unit and parameter.why for parameter in entry.parameters)
     parameters = {parameter.name: parameter for parameter in RULES["metric"].parameters}
     assert set(parameters) == set(MetricParameters.__dataclass_fields__)
-    assert all(parameter.unit and parameter.why for parameter in parameters.values())
     assert parameters["decay"].default == "factor:0.9"
     assert parameters["threshold"].default == "from the cost analysis"
     assert RULES["never"].parameters == RULES["first-come"].parameters == ()
@@ -52,7 +60,7 @@ def test_an_unknown_rule_is_refused_with_the_names_that_there_are() -> None:
         ParameterError, match=r"'metrik', expected one of metric, .*; did you mean metric\?"
     ):
         make_rule("metrik", {}, 10, 2, COST)
-    with pytest.raises(ParameterError, match=r"expected one of metric, never, first-come$"):
+    with pytest.raises(ParameterError, match=rf"expected one of {', '.join(RULES)}$"):
         make_rule("xyzzy", {}, 10, 2, COST)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 TOOLS = Path(__file__).parents[2] / "tools"
-SECTIONS = ("capture", "pipeline", "sparse", "memory", "esp", "rule", "events", "start")
+SECTIONS = ("capture", "pipeline", "sparse", "memory", "esp", "rule", "lab", "events", "start")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from saactors.scenario.values import PROTOCOLS, SUITES
 
 CHECKOUT = Path(__file__).parents[2]
 REFERENCE = (CHECKOUT / "docs" / "scenario.md").read_text(encoding="utf-8")
+PARAMETERS = {parameter.name for entry in RULES.values() for parameter in entry.parameters}
 EXAMPLES = sorted((CHECKOUT / "examples").glob("*.toml"))
 
 
@@ -83,7 +84,7 @@ def test_there_are_example_files() -> None:
             figures(CardProfile, FaultPlan) | {"profile"},
         ),
         ("`[host]`", figures(HostProfile)),
-        ("`[rule]`", ["name", *(parameter.name for parameter in RULES["metric"].parameters)]),
+        ("`[rule]`", ["name", *PARAMETERS]),
     ],
 )
 def test_the_reference_names_every_key(title: str, keys: list[str]) -> None:
@@ -99,8 +100,23 @@ def test_the_reference_names_nothing_that_is_not_there() -> None:
     tables = (Scenario, Replay, Policy, GivenSa)
     known = {key for table in tables for key in table.model_fields}
     known |= figures(CardProfile, FaultPlan, HostProfile) | {"profile"}
-    known |= {parameter.name for parameter in RULES["metric"].parameters}
+    known |= PARAMETERS | {f'"{name}"' for name in RULES} | {"name"}
     assert documented <= known
+
+
+def test_the_reference_gives_each_rule_its_parameters() -> None:
+    """In the order of the code; those of the metric rule have a table of their own."""
+    rows = re.findall(r'^\| (`"[^|]*`) \|[^|]*\| (.*) \|$', section("`[rule]`"), re.MULTILINE)
+    documented = {
+        name: re.findall("`([a-z_]+)`", parameters)
+        for names, parameters in rows
+        for name in re.findall('"([^"]+)"', names)
+    }
+    assert documented == {
+        name: [parameter.name for parameter in entry.parameters] if name != "metric" else []
+        for name, entry in RULES.items()
+        if not entry.clairvoyant
+    }
 
 
 @pytest.mark.parametrize("name", [*SUITES, *PROFILES, *RULES])

@@ -217,10 +217,7 @@ def test_every_rule_can_be_named(load: Load, name: str) -> None:
         (
             "[rule]\nname = 'metrics'",
             "rule.name",
-            (
-                "found 'metrics', expected one of 'metric', 'never', 'first-come'; did you mean"
-                " 'metric'?"
-            ),
+            f"found 'metrics', expected one of {str([*RULES])[1:-1]}; did you mean 'metric'?",
         ),
         ("[rule]\nname = 1", "rule.name", None),
         ("[rule]\ndekay = 1", "rule.dekay", "unknown key; did you mean 'decay'?"),

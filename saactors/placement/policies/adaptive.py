@@ -2,7 +2,7 @@
 
 The card is run as the metric rule runs it: an SA's metric is what it has earned lately, a newcomer
 takes the seat of the lowest resident if it leads by a margin, and a free seat counts as a resident
-without merits. How long "lately" is and how large the margin are those of the best of twenty shadow
+without merits. How long "lately" is and how large the margin are those of the best of sixteen shadow
 rules (``saactors.placement.policies.shadows``); while none of them would have saved anything,
 nothing is loaded.
 
@@ -19,11 +19,12 @@ from typing import Final
 from saactors.model.compiled import compiled
 from saactors.placement.lazy_heap import drop, lowest_place, push, rebuild
 from saactors.placement.policies.shadows import (
-    BURSTS_PACKETS,
     CHOSEN,
     DEMANDS,
     FIRST_FREE,
     LATENCY_NS,
+    LOADS_PER_NS,
+    MARGIN,
     MEMORIES,
     NOBODY,
     NOW_NS,
@@ -33,13 +34,13 @@ from saactors.placement.policies.shadows import (
     STARTED,
     TRAITS,
     WIDTH,
-    demand_of,
     fade,
     inherit_memberships,
     is_sampled,
     shadow_packet,
     start,
     sweep,
+    sweep_is_due,
 )
 from saactors.placement.policy import Policy, Room
 from saactors.placement.seats import FREE, NOWHERE, Table, saving_ns
@@ -62,25 +63,22 @@ def heard(table: Table, sa: int, length_bytes: int, now_ns: int) -> None:
     if own[STARTED] == 0:
         start(table, now_ns)
     own[NOW_NS] = now_ns
-    # Without a load cost every packet is worth a load at once.
-    saving = saving_ns(table, length_bytes) / max(1.0, table.settings[0]["load_host_ns"])
+    saving = saving_ns(table, length_bytes) * own[LOADS_PER_NS]
     fade(table, sa, now_ns)
     if is_sampled(table, sa):
         shadow_packet(table, sa, saving)
-    metrics = table.traits[sa]
+    metrics = table.standings[sa]["traits"]
     for kept in range(MEMORIES):
         metrics[kept] += saving
     own[PACKETS] += 1
-    if own[PACKETS] >= BURSTS_PACKETS:
-        own[PACKETS] = 0
-        if sweep(table, now_ns) and own[CHOSEN] != NOBODY:
-            settle(table, now_ns)
+    if sweep_is_due(table, now_ns) and sweep(table, now_ns) and own[CHOSEN] != NOBODY:
+        settle(table, now_ns)
 
 
 @compiled
 def metric_of(table: Table, sa: int) -> float:
     """The metric of an SA by the memory in use, as of when it was last faded."""
-    return float(table.traits[sa, int(table.own[CHOSEN]) // DEMANDS])
+    return float(table.standings[sa]["traits"][int(table.own[CHOSEN]) // DEMANDS])
 
 
 @compiled
@@ -105,7 +103,7 @@ def wants(table: Table, sa: int, _length_bytes: int, now_ns: int) -> bool:
     under_way = table.ledger[0]["loading"]
     if own[CHOSEN] == NOBODY or under_way >= UNDER_WAY_MAX:
         return False
-    if metric_of(table, sa) - own[_FLOOR] < demand_of(int(own[CHOSEN])):
+    if metric_of(table, sa) - own[_FLOOR] < own[MARGIN]:
         return False
     own[_ALONE] = under_way == 0
     own[_ISSUED_NS] = now_ns
@@ -131,7 +129,7 @@ def victim(table: Table, sa: int, now_ns: int) -> int:
             break
         table.seats[place]["key"] = lowest
     own[_FLOOR] = lowest
-    if metric_of(table, sa) - lowest < demand_of(int(own[CHOSEN])):
+    if metric_of(table, sa) - lowest < own[MARGIN]:
         return NOWHERE
     return place
 
@@ -162,8 +160,8 @@ def inherit(table: Table, sa: int, predecessor: int, now_ns: int) -> None:
     fade(table, predecessor, now_ns)
     table.standings[sa]["stamp"] = now_ns
     for kept in range(MEMORIES):
-        table.traits[sa, kept] += table.traits[predecessor, kept]
-        table.traits[predecessor, kept] = 0.0
+        table.standings[sa]["traits"][kept] += table.standings[predecessor]["traits"][kept]
+        table.standings[predecessor]["traits"][kept] = 0.0
     inherit_memberships(table, sa, predecessor)
 
 

@@ -37,18 +37,20 @@ from saactors.model.compiled import compiled
 from saactors.placement.routing import ABSENT
 from saactors.placement.seats import Table
 
-MEMORIES: Final = 5
+MEMORIES: Final = 4
 DEMANDS: Final = 4
 SHADOWS: Final = MEMORIES * DEMANDS  # number memory · DEMANDS + demand
 SHORTEST_NS: Final = 5e6  # a memory: shorter than any round trip over a wide area
-RATIO: Final = 16.0  # of a memory to the one before: 5 ms, 80 ms, 1.3 s, 20 s and 5.5 min
+RATIO: Final = 16.0  # of a memory to the one before: 5 ms, 80 ms, 1.3 s and 20 s
 DEMAND_FIRST: Final = 0.1  # of a load
 DEMAND_RATIO: Final = 3.1622776601683795  # half a decade: 0.1, 0.32, 1 and 3.2 loads
 
 SAMPLE_SLOTS: Final = 128  # a sample is thinned out as long as it has at least that many slots
-BURSTS_PACKETS: Final = 256  # packets between two steps of a sweep
+STEP_PACKETS: Final = 256  # between two steps of a sweep; fewer where packets are rare, but not
+STEP_PACKETS_MIN: Final = 32  # below this number, and
+STEP_NS: Final = 4 * SHORTEST_NS  # no sooner than after that time
 SWEEP_SAS: Final = 48  # SAs that a step looks at
-PAUSE_PACKETS_MIN: Final = 512  # between two sweeps, and
+PAUSE_PACKETS_MIN: Final = 128  # between two sweeps, and
 PAUSE_PACKETS_PER_SLOT: Final = 4  # so that bringing residents up to date costs little
 FADE_NS_MIN: Final = SHORTEST_NS / 64  # shorter ages wait for more
 ACCOUNT_NS_MAX: Final = 100e9  # how long an account remembers at most; at first half of its age
@@ -66,9 +68,10 @@ PAID: Final = 3
 SHARE: Final = 4  # how much a member's packets count
 LOADER_FREE_NS: Final = 5
 MISSING: Final = 6  # members that are not on the card
-OF_MEMORY: Final = 7  # a column per memory: saved by all its shadows; ENTERABLE on: least to enter
+ENTER_AT: Final = 7  # entry plus demand
+OF_MEMORY: Final = 8  # a column per memory: saved by all its shadows; ENTERABLE on: least to enter
 ENTERABLE: Final = MEMORIES
-FADING: Final = 8  # rows of factors by age, a column per memory
+FADING: Final = 9  # rows of factors by age, a column per memory
 AGES: Final = 768  # ages up to 2^48 ns, 16 to an octave
 HISTOGRAM: Final = FADING + AGES  # rows of bins: members by metric
 BINS: Final = 320  # 8 to an octave, from 2^-20 on
@@ -89,7 +92,10 @@ SAMPLED_SLOTS: Final = 8
 LATENCY_NS: Final = 9  # of a load, as seen
 STARTED: Final = 10
 PAUSE: Final = 11  # packets until the next sweep begins
-FIRST_FREE: Final = 12  # numbers from here on are another file's
+MARGIN: Final = 12  # what the shadow followed demands, in loads
+LOADS_PER_NS: Final = 13  # what a load costs, inverted
+STEPPED_NS: Final = 14
+FIRST_FREE: Final = 15  # numbers from here on are another file's
 
 NOBODY: Final = -1
 _ALL: Final = (1 << DEMANDS) - 1
@@ -102,6 +108,8 @@ def start(table: Table, now_ns: int) -> None:
     own[STARTED] = 1
     own[BEGAN_NS] = own[SWEPT_NS] = now_ns
     own[CHOSEN] = NOBODY
+    # Without a load cost every packet is worth a load at once.
+    own[LOADS_PER_NS] = 1.0 / max(1.0, table.settings[0]["load_host_ns"])
     slots = int(table.settings[0]["card_slots"])
     mask = 0
     while slots >= 2 * SAMPLE_SLOTS * (mask + 1):
@@ -136,7 +144,7 @@ def fade(table: Table, sa: int, now_ns: int) -> None:
     # that a metric fades by its memory within 3 %, and by the memory itself on average.
     age = int(np.float64(age_ns).view(np.int64) >> 48) - (1023 << 4)
     factors = table.memory[FADING + min(age, AGES - 1)]
-    metrics = table.traits[sa]
+    metrics = table.standings[sa]["traits"]
     for kept in range(MEMORIES):
         metrics[kept] = metrics[kept] * factors[kept]
 
@@ -151,7 +159,7 @@ def is_sampled(table: Table, sa: int) -> bool:
 def shadow_packet(table: Table, sa: int, saving: float) -> None:
     """Let every shadow see a packet of ``sa``, whose metrics are those before it."""
     own, memory = table.own, table.memory
-    metrics = table.traits[sa]
+    metrics = table.standings[sa]["traits"]
     members = int(metrics[MEMBERSHIPS])
     before = members
     for kept in range(MEMORIES):
@@ -167,10 +175,11 @@ def shadow_packet(table: Table, sa: int, saving: float) -> None:
             if (inside >> demand) & 1:
                 memory[SAVED, shadow] += saving * memory[SHARE, shadow]
             elif (
-                metric >= memory[ENTRY, shadow] + demand_of(shadow)
-                and memory[LOADER_FREE_NS, shadow] <= own[NOW_NS]
+                metric >= memory[ENTER_AT, shadow] and memory[LOADER_FREE_NS, shadow] <= own[NOW_NS]
             ):
-                rate_ns = metrics[kept] / (SHORTEST_NS * RATIO**kept)
+                # While a load lasts, neither the newcomer is served nor whose seat it takes.
+                lost = metrics[kept] + memory[ENTRY, shadow]
+                rate_ns = lost / (SHORTEST_NS * RATIO**kept)
                 memory[LOADER_FREE_NS, shadow] = own[NOW_NS] + own[LATENCY_NS]
                 memory[PAID, shadow] += 1.0 + rate_ns * own[LATENCY_NS]
                 memory[MEMBERS, shadow] += 1
@@ -186,8 +195,8 @@ def _enlist(table: Table, sa: int) -> None:
     own, memory = table.own, table.memory
     place = int(own[LISTED])
     if place == (len(memory) - ROSTER) * WIDTH:
-        _count_members(table, int(table.traits[sa, MEMBERSHIPS]), -1)
-        table.traits[sa, MEMBERSHIPS] = 0
+        _count_members(table, int(table.standings[sa]["traits"][MEMBERSHIPS]), -1)
+        table.standings[sa]["traits"][MEMBERSHIPS] = 0
         return
     memory[ROSTER + place // WIDTH, place % WIDTH] = sa
     own[LISTED] += 1
@@ -203,10 +212,10 @@ def _count_members(table: Table, members: int, more: int) -> None:
 @compiled
 def inherit_memberships(table: Table, sa: int, predecessor: int) -> None:
     """Let an SA take its predecessor's place in every shadow, for a load each."""
-    members = int(table.traits[predecessor, MEMBERSHIPS])
+    members = int(table.standings[predecessor]["traits"][MEMBERSHIPS])
     if members == 0 or not is_sampled(table, sa):
         return
-    table.traits[sa, MEMBERSHIPS] = members
+    table.standings[sa]["traits"][MEMBERSHIPS] = members
     _count_members(table, members, 1)
     _enlist(table, sa)
     for shadow in range(SHADOWS):
@@ -215,12 +224,25 @@ def inherit_memberships(table: Table, sa: int, predecessor: int) -> None:
 
 
 @compiled
+def sweep_is_due(table: Table, now_ns: int) -> bool:
+    """Whether it is time for a step of the sweep."""
+    own = table.own
+    packets = own[PACKETS]
+    return bool(
+        packets >= STEP_PACKETS
+        or (packets >= STEP_PACKETS_MIN and now_ns - own[STEPPED_NS] >= STEP_NS)
+    )
+
+
+@compiled
 def sweep(table: Table, now_ns: int) -> bool:
     """Go on sweeping; whether a sweep has ended and a shadow has been chosen anew."""
     own, memory = table.own, table.memory
     slots = own[SAMPLED_SLOTS]
+    own[PAUSE] -= own[PACKETS]
+    own[PACKETS] = 0
+    own[STEPPED_NS] = now_ns
     if own[PAUSE] > 0:
-        own[PAUSE] -= BURSTS_PACKETS
         return False
     for _ in range(SWEEP_SAS):
         place = int(own[CURSOR])
@@ -229,10 +251,10 @@ def sweep(table: Table, now_ns: int) -> bool:
             return True
         sa = int(memory[ROSTER + place // WIDTH, place % WIDTH])
         fade(table, sa, now_ns)
-        members = int(table.traits[sa, MEMBERSHIPS])
+        members = int(table.standings[sa]["traits"][MEMBERSHIPS])
         absent = table.standings[sa]["residency"] == ABSENT
         for kept in range(MEMORIES):
-            metric = table.traits[sa, kept]
+            metric = table.standings[sa]["traits"][kept]
             level = bin_of(metric)
             for shadow in range(kept * DEMANDS, (kept + 1) * DEMANDS):
                 if not (members >> shadow) & 1:
@@ -243,7 +265,7 @@ def sweep(table: Table, now_ns: int) -> bool:
                 else:
                     memory[HISTOGRAM + level, shadow] += 1
                     memory[MISSING, shadow] += absent
-        table.traits[sa, MEMBERSHIPS] = members
+        table.standings[sa]["traits"][MEMBERSHIPS] = members
         if members == 0:
             own[LISTED] -= 1
             last = int(own[LISTED])
@@ -299,6 +321,7 @@ def _choose(table: Table, now_ns: int) -> None:
         memory[SHARE, shadow] = min(1.0, share)
     for kept in range(MEMORIES):
         memory[OF_MEMORY, kept] = 0.0
+    own[MARGIN] = demand_of(int(own[CHOSEN]))
     own[SWEPT_NS] = now_ns
     own[CURSOR] = 0
     slots = table.settings[0]["card_slots"]
@@ -321,9 +344,11 @@ def _entry_of(table: Table, shadow: int) -> float:
 
 @compiled
 def _note_enterable(table: Table) -> None:
-    """Note for each memory below which metric no shadow of it can be entered."""
+    """Note from which metric on a shadow can be entered, and any of a memory's shadows."""
     for kept in range(MEMORIES):
         least = np.inf
         for shadow in range(kept * DEMANDS, (kept + 1) * DEMANDS):
-            least = min(least, table.memory[ENTRY, shadow] + demand_of(shadow))
+            enter_at = table.memory[ENTRY, shadow] + demand_of(shadow)
+            table.memory[ENTER_AT, shadow] = enter_at
+            least = min(least, enter_at)
         table.memory[OF_MEMORY, ENTERABLE + kept] = least

@@ -1,0 +1,1 @@
+"""What ``tools/study.py`` runs, reckons and writes, a module per step."""
