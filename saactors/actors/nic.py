@@ -68,6 +68,8 @@ async def run_nic(
             await clock.sleep_until_ns(card.load_room_ns(clock.now_ns()))
             card.handle_time(clock.now_ns())
         now_ns = clock.now_ns()
+        card.handle_time(now_ns)
+        report()  # what happened by now comes before a refusal, whoever's turn it is
         victim = None if command.victim == NO_SA else command.victim
         ticket = card.load(command.sa, victim, now_ns)
         if ticket.accepted:

@@ -1,4 +1,4 @@
-"""What a rule is tried on: a small card, and traffic of eight kinds from more SAs than it has slots."""
+"""What a rule is tried on: a small card, and traffic of eight kinds, of more SAs than slots."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Case(NamedTuple):
 
 
 def cases_of(packets: int, seed: int) -> Iterator[Case]:
-    """Every kind of traffic with every latency, in bursts of either kind; same seed, same traffic."""
+    """Every kind of traffic with every latency, in bursts of either kind; one seed, one traffic."""
     for number, (model, given) in enumerate(_TRAFFIC):
         scale = {"packets": packets, "packets_per_s": _PER_S}
         columns = synthesise(model, {**scale, **given}, seed)

@@ -69,6 +69,7 @@ def _add_code(digest: hashlib.blake2b, function: object, seen: set[int]) -> None
         return
     seen.add(id(plain))
     code = plain.__code__
+    digest.update(plain.__module__.encode())  # code on disk imports it when it comes back
     digest.update(code.co_code)
     digest.update(repr([c for c in code.co_consts if not isinstance(c, CodeType)]).encode())
     for word in code.co_names:

@@ -79,8 +79,8 @@ RULES: Final[Mapping[str, RuleEntry]] = MappingProxyType(
         ),
         "adaptive": policy_entry(
             "adaptive",
-            "The metric rule with memory and threshold learned: it follows whichever of sixteen\n"
-            "shadow rules would have saved most lately, and loads nothing while none saves.",
+            "The metric rule with memory and threshold learned: follows whichever of sixteen\n"
+            "shadow rules would have saved most lately; loads nothing while none saves.",
             "ours: saactors/placement/policies/adaptive.py and shadows.py",
             ADAPTIVE,
             room=ROOM,

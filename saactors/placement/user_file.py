@@ -2,8 +2,9 @@
 
 The file is an ordinary module that is found by its path. It is read anew when it has changed, so a
 long-lived process never runs what is not in the file any more. Its module's name ends in a hash of
-its content: Numba keeps compiled code beside the file and imports that name when it comes back to
-it, and a file that was moved together with its compiled code must still be found.
+its content: Numba keeps compiled code on disk, beside the file and beside ours, and imports that
+name when it comes back to it. So the name must not depend on where the file stands, and two files
+must not have the same one (``saactors.model.compiled`` has it in its fingerprint).
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ from tests.lab.conftest import Decided, Replayed, options_for
 
 DEMO = Path(__file__).parents[2] / "demo" / "traffic.pcap.gz"
 PLAIN = ("echo-connections.pcap.gz", "modbus.pcap", "gnutella.pcap", "alexa.pcapng")
-CAPTURES = [DEMO, *(pytest.param(f"plain/{name}", marks=pytest.mark.shared) for name in PLAIN)]
+CAPTURES = [
+    pytest.param(DEMO, id="demo"),
+    *(pytest.param(f"plain/{name}", marks=pytest.mark.shared) for name in PLAIN),
+]
 
 # Who must know the trace beforehand cannot run: the running system refuses it.
 ONLINE = [name for name, entry in RULES.items() if not entry.clairvoyant]

@@ -15,9 +15,9 @@ from saactors.model.packets import NO_SA, Route
 from saactors.model.verdicts import Verdict
 from saactors.placement.cost import CostModel
 from saactors.placement.parameters import MetricParameters
+from saactors.placement.policy_parameters import PolicyParameters
 from saactors.placement.rule import NOTHING_DECIDED, Decisions
 from saactors.placement.table import Rule, make_rule
-from saactors.placement.policy_parameters import PolicyParameters
 
 BurstOf: TypeAlias = Callable[..., npt.NDArray[np.void]]
 Answer: TypeAlias = Callable[[Rule, int, bool], None]

@@ -17,8 +17,8 @@ from saactors.model.verdicts import Verdict
 from saactors.placement.cost import CostModel, Weight
 from saactors.placement.metrics import METRIC, DecayingMetrics
 from saactors.placement.parameters import Decay, MetricParameters
-from saactors.placement.residents import empty_residents
 from saactors.placement.policy_parameters import PolicyParameters
+from saactors.placement.residents import empty_residents
 
 BurstOf: TypeAlias = Callable[..., npt.NDArray[np.void]]
 

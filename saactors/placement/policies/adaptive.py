@@ -2,9 +2,9 @@
 
 The card is run as the metric rule runs it: an SA's metric is what it has earned lately, a newcomer
 takes the seat of the lowest resident if it leads by a margin, and a free seat counts as a resident
-without merits. How long "lately" is and how large the margin are those of the best of sixteen shadow
-rules (``saactors.placement.policies.shadows``); while none of them would have saved anything,
-nothing is loaded.
+without merits. How long "lately" is and how large the margin are those of the best of sixteen
+shadow rules (``saactors.placement.policies.shadows``); while none of them would have saved
+anything, nothing is loaded.
 
 Two more things keep it out of harm's way. It has no more than ``UNDER_WAY_MAX`` loads under way: a
 card that loads one SA after the other keeps every further seat empty for nothing, since its
@@ -18,7 +18,7 @@ from typing import Final
 
 from saactors.model.compiled import compiled
 from saactors.placement.lazy_heap import drop, lowest_place, push, rebuild
-from saactors.placement.policies.shadows import (
+from saactors.placement.policies.shadow_layout import (
     CHOSEN,
     DEMANDS,
     FIRST_FREE,
@@ -35,10 +35,12 @@ from saactors.placement.policies.shadows import (
     TRAITS,
     WIDTH,
     fade,
-    inherit_memberships,
     is_sampled,
-    shadow_packet,
     start,
+)
+from saactors.placement.policies.shadows import (
+    inherit_memberships,
+    shadow_packet,
     sweep,
     sweep_is_due,
 )
