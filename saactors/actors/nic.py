@@ -69,7 +69,7 @@ async def run_nic(
             card.handle_time(clock.now_ns())
         now_ns = clock.now_ns()
         card.handle_time(now_ns)
-        report()  # what happened by now comes before a refusal, whoever's turn it is
+        report()  # what happened by now comes before a refusal, whosever turn it is
         victim = None if command.victim == NO_SA else command.victim
         ticket = card.load(command.sa, victim, now_ns)
         if ticket.accepted:
