@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from saactors.model.compiled import compiled
+from saactors.placement.cost import CostModel
 from saactors.placement.entry import RuleEntry, policy_entry
 from saactors.placement.gate import COIN
 from saactors.placement.policies.lru import LRU, RECENT
-from saactors.placement.policy import Policy, Room
+from saactors.placement.policy import Policy, Room, policy_functions
+from saactors.placement.policy_arbiter import PolicyArbiter
 from saactors.placement.policy_parameters import PolicyParameters
-from saactors.placement.routing import RESIDENT
+from saactors.placement.routing import NIC, RESIDENT
+from saactors.placement.rule import CacheArbiter, Decisions, MetricKeeper, Packets
 from saactors.placement.seats import NOWHERE, Table, unlink
+from saactors.placement.unmeasured import NoMetrics
 
 
 @compiled
@@ -136,4 +140,29 @@ large: RuleEntry = policy_entry(
 two_faced: RuleEntry = replace(
     policy_entry("two_faced", "Another rule in the lab.", "", LRU),
     functions=policy_entry("two_faced_lab", "", "", Policy()).functions,
+)
+
+
+class _Misrouting(PolicyArbiter):
+    """An arbiter of one's own, which says nothing of where it sends packets."""
+
+    def decide(self, packets: Packets, tick: int, now_ns: int, /) -> Decisions:
+        """Send the first packet of every burst to the card."""
+        found = super().decide(packets, tick, now_ns)
+        packets["route"][:1] = NIC
+        return found
+
+
+def _with_wrong_routes(
+    parameters: PolicyParameters, card_slots: int, loads_max: int, cost: CostModel
+) -> tuple[MetricKeeper, CacheArbiter]:
+    functions = policy_functions("misrouting", LRU, Room())
+    return NoMetrics(PolicyParameters), _Misrouting(
+        functions, parameters, cost, card_slots, loads_max
+    )
+
+
+misrouting: RuleEntry = replace(
+    policy_entry("misrouting", "Uses the card without being on it.", "", LRU),
+    build=_with_wrong_routes,
 )

@@ -23,6 +23,8 @@ from saactors.lab.rule_check import (
 )
 from saactors.lab.rule_watch import LOADS, ROUTES, SLOTS, BrokenLawError, Command, Holding
 from saactors.model.packets import NO_SA
+from saactors.placement.policy import Policy
+from saactors.placement.seats import Table
 
 BROKEN = Path(__file__).with_name("broken_rules.py")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rules" / "frequent.py"
@@ -36,6 +38,7 @@ QUICK = [
     ("takes_from_the_loading", SLOTS, "which is still being loaded"),
     ("overfilling", SLOTS, "5 SAs hold 4 slots"),
     ("claiming", SLOTS, "but the card holds"),
+    ("misrouting", ROUTES, "goes to the card, while the SA is not on the card"),
     ("hasty", LOADS, "3 under way, at most 2"),
     ("loads_without_slots", NO_SLOTS, "IndexError"),
     ("forgets_in_a_reset", FAULTS, "which is still being loaded"),
@@ -143,3 +146,22 @@ def test_a_command_that_cannot_be_is_broken_law(command: Command, law: str) -> N
     with pytest.raises(BrokenLawError) as broken:
         holding.command(command)
     assert broken.value.law == law
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mine", "eager"])
+def test_the_rule_in_the_docs_passes(name: str, tmp_path: Path) -> None:
+    """Both ways to write it: as a policy, and with an entry that adds a gate."""
+    page = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+    _, _, after = page.partition("```python\n")
+    (tmp_path / "mine.py").write_text(after.partition("```")[0], encoding="utf-8")
+    found = findings_of(f"{tmp_path}/mine.py:{name}")
+    assert {law for law, finding in found.items() if finding.kept is not True} == {TIME}
+
+
+def test_the_docs_name_every_law_and_every_function() -> None:
+    """In their tables, so that a new one is explained too."""
+    page = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert [law for law in LAWS if f"| {law} |" not in page] == []
+    assert [part for part in Policy._fields if f"| `{part}(table, " not in page] == []
+    assert [array for array in Table._fields if f"| `{array}` |" not in page] == ["heap"]
