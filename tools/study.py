@@ -9,15 +9,17 @@ of a rule, ``--again RULE`` forgets what is kept of it. See ``study/plan.py`` fo
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from saactors.placement.table import RULES
 from study import plan, results, work
 from study.document import write_document
-from study.plan import ROOT, WORKLOADS, Workload
+from study.plan import ROOT, Workload
+
+from saactors.placement.table import RULES
 
 POINTS: Final = {"base": lambda: (plan.BASE,), "cross": plan.cross, "grid": plan.grid}
 NUMBERS: Final = "study.csv"
@@ -26,15 +28,16 @@ NUMBERS: Final = "study.csv"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing, then write the document from the results' file."""
     asked = _parser().parse_args(arguments)
-    workloads = _present([WORKLOADS[name] for name in asked.workloads or WORKLOADS])
+    workloads = _present([plan.WORKLOADS[name] for name in asked.workloads or plan.WORKLOADS])
     points = POINTS[asked.points]()
     groups = list(plan.groups(workloads, points, asked.packets, asked.seeds))
     kept = work.Kept(asked.folder)
     kept.forget(groups, asked.again)
-    work.complete(groups, plan.choices(), kept, asked.workers, _tell)
+    choices = plan.choices(asked.rules)
+    work.complete(groups, choices, kept, asked.workers, _tell)
     asked.docs.mkdir(parents=True, exist_ok=True)
     numbers = asked.docs / NUMBERS
-    results.write([kept.result(group) for group in groups], numbers)
+    results.write([kept.result(group, choices) for group in groups], numbers)
     write_document(results.read(numbers), asked.docs)
     _tell(f"written: {asked.docs / 'study.md'}")
 
@@ -44,10 +47,24 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("workloads", nargs="*", metavar="WORKLOAD", choices=[*WORKLOADS, []], help="all if none")
+    add(
+        "workloads",
+        nargs="*",
+        metavar="WORKLOAD",
+        choices=[*plan.WORKLOADS, []],
+        help="all of them if none",
+    )
     add("--points", choices=POINTS, default="cross", help="grid combines all axes: for a weekend")
     add("--packets", type=int, default=plan.PACKETS, help="of a synthetic trace")
     add("--seeds", type=int, default=plan.BASE_SEEDS, help="at the base point")
+    add(
+        "--rules",
+        nargs="+",
+        choices=RULES,
+        default=[*RULES],
+        metavar="RULE",
+        help="not all of them",
+    )
     add("--again", nargs="+", choices=RULES, default=[], metavar="RULE", help="run these afresh")
     add("--workers", type=int, default=2, help="processes; 0: this one")
     add("--folder", type=Path, default=ROOT / ".study", help="for what is finished")
@@ -71,4 +88,6 @@ def _tell(text: str) -> None:
 
 
 if __name__ == "__main__":
+    # Whoever is asked to end ends its processes first, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

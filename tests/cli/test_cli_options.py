@@ -245,7 +245,7 @@ WRONG = [
     (("--direction", "both"), "'--direction': 'both' is not one of 'out', 'in'"),
     (("--profile", "82598"), "--profile: found '82598', expected one of 82599, netdevsim"),
     (("--rule", "metrik"), "--rule: found 'metrik', expected one of metric, never, first-come"),
-    (("--rule", "static-top-k"), "--rule: found 'static-top-k', expected a rule that need not know"),
+    (("--rule", "static-top-k"), "--rule: found 'static-top-k', expected a rule that need not"),
     (("--initial", -1), "--initial: found -1.0, expected a finite number, 0 or more"),
     (("--increment", 0), "--increment: found 0.0, expected a finite number above 0"),
     (("--bonus", "nan"), "--bonus: found nan, expected a finite number, 0 or more"),

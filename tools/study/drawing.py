@@ -25,8 +25,10 @@ class Drawing:
 
     def __init__(self, width: float, height: float, told: str) -> None:
         self._parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
-            f'viewBox="0 0 {width:g} {height:g}" font-family="sans-serif" font-size="11">',
+            (
+                f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
+                f'viewBox="0 0 {width:g} {height:g}" font-family="sans-serif" font-size="11">'
+            ),
             f"<title>{escape(told)}</title>",
         ]
         self.box((0, 0), width, height, PAPER)
@@ -56,7 +58,13 @@ class Drawing:
     ) -> None:
         """A line of text; ``anchor`` is start, middle or end."""
         x, y = place
-        figures = {"x": x, "y": y, "text_anchor": anchor, "fill": colour, "font_size": size}
+        figures: dict[str, float | str] = {
+            "x": x,
+            "y": y,
+            "text_anchor": anchor,
+            "fill": colour,
+            "font_size": size,
+        }
         self._parts.append(f"<text{_attributes(figures)}>{escape(text)}</text>")
 
     def write(self, path: Path) -> None:

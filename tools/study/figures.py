@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Final
 
 from study.drawing import FAINT, HUES, INK, Drawing
 from study.plan import (
     AXES,
+    AXES_PART,
     BASE,
+    BASE_PART,
     MEMORIES_MS,
     Point,
     grid_of,
     latency_text,
     memory_text,
 )
-from study.results import OURS, Result, by_cell, known, suite_mean
+from study.results import (
+    OURS,
+    Figure,
+    Result,
+    by_cell,
+    known,
+    mean,
+    saving_of,
+    shortfall_of,
+    suite_mean,
+)
 
 FOLDER: Final = "figures"
 SHOWN: Final = ("adaptive", "metric", "tinylfu", "ewma", "lru-ski-rental", "first-come")
+MEMORY_RULE: Final = "metric"
 HINDSIGHT: Final = "best in hindsight"
-LEAST: Final = -20.0  # per cent: what lies below is drawn here
+LEAST: Final = -20  # per cent: what lies below is drawn here
+MOST: Final = 100
+STEP: Final = 20
 NAMES_WIDTH: Final = 110.0
 ROW: Final = 18.0
+PANEL: Final = 240.0
 
 Scale = Callable[[float], float]
+Cells = Mapping[str, Sequence[Result]]  # rows by workload
 
 
 def draw_figures(results: Sequence[Result], docs: Path) -> list[str]:
     """Draw all that the results have something for; returns their paths from the document."""
-    made = [r for r in results if not r.is_capture]
-    drawings = {"base": base_figure(results)}
-    if len({one.point for one in made}) > 1:
-        drawings["axes"] = axes_figure(made)
-        drawings["shortfall"] = shortfall_figure(results)
-    if made:
-        drawings["memory"] = memory_figure(made)
+    base = [one for one in results if one.part == BASE_PART]
+    axes = [one for one in results if one.part == AXES_PART]
+    drawings = {"base": base_figure(_at_base(base, OURS))}
+    if axes:
+        drawings["axes"] = axes_figure([one for one in axes if not one.is_capture])
+        drawings["shortfall"] = shortfall_figure(axes)
+    if MEMORY_RULE in base[0].costs:
+        drawings["memory"] = memory_figure(_at_base(base, MEMORY_RULE))
     (docs / FOLDER).mkdir(exist_ok=True)
     paths = [f"{FOLDER}/study-{name}.svg" for name in drawings]
     for path, drawing in zip(paths, drawings.values(), strict=True):
@@ -45,58 +62,51 @@ def draw_figures(results: Sequence[Result], docs: Path) -> list[str]:
     return paths
 
 
-def base_figure(results: Sequence[Result]) -> Drawing:
+def base_figure(cells: Cells) -> Drawing:
     """A row per workload, a dot per rule."""
-    cells = {name: rows for (name, point), rows in by_cell(results).items() if point == BASE}
-    rows = {name: rows for name, rows in cells.items() if known(rows, lambda r: r.saving(OURS))}
-    height = 60 + ROW * len(rows)
+    height = 60 + ROW * len(cells)
     drawing = Drawing(720, height, "Saving of some rules on each workload at the base point")
-    scale = _scale(LEAST, 100, NAMES_WIDTH, 700)
-    _legend(drawing, (HINDSIGHT, *SHOWN), NAMES_WIDTH)
-    for percent in range(-20, 101, 20):
+    scale = _scale(NAMES_WIDTH, 700)
+    _legend(drawing, NAMES_WIDTH)
+    for percent in range(LEAST, MOST + 1, STEP):
         x = scale(percent)
         drawing.line((x, 26), (x, height - 26), INK if percent == 0 else FAINT)
-        label = f"{percent}%" if percent > LEAST else "less"
-        drawing.words((x, height - 12), label, "middle")
-    for number, (name, rows_of) in enumerate(rows.items()):
+        drawing.words((x, height - 12), _percent_text(percent), "middle")
+    for number, (name, rows) in enumerate(cells.items()):
         y = 26 + ROW * (number + 0.5)
         drawing.words((NAMES_WIDTH - 16, y + 4), name, "end")
-        best = fmean(known(rows_of, lambda r: r.saving(r.best())))
-        drawing.line((scale(best), y - 7), (scale(best), y + 7), INK, 3)
-        for hue, rule in reversed(list(enumerate(SHOWN))):
-            saving = fmean(known(rows_of, lambda r, rule=rule: r.saving(rule)))  # type: ignore[misc]
-            place = (scale(max(LEAST, saving)), y)
-            drawing.dot(place, HUES[hue], 4.5 if rule == OURS else 3.5, f"{rule}: {saving:.1f}%")
+        best = scale(max(LEAST, mean(rows, Result.best_saving) or 0.0))
+        drawing.line((best, y - 7), (best, y + 7), INK, 3)
+        for hue, rule in _painted(rows):
+            saving = mean(rows, saving_of(rule)) or 0.0
+            told = f"{rule}: {saving:.1f}%"
+            drawing.dot((scale(max(LEAST, saving)), y), hue, 4.5 if rule == OURS else 3.5, told)
     return drawing
 
 
 def axes_figure(results: Sequence[Result]) -> Drawing:
     """Mean saving over the suite along each axis, a line per rule."""
     drawing = Drawing(860, 280, "Mean saving over the workloads along each axis")
-    _legend(drawing, (HINDSIGHT, *SHOWN), 50)
-    scale = _scale(LEAST, 100, 236, 32)
+    _legend(drawing, 50)
+    scale = _scale(236, 32)
     for panel, (axis, (title, values)) in enumerate(AXES.items()):
-        left = 50 + 275 * panel
-        for percent in range(-20, 101, 20):
+        left = 50 + (PANEL + 35) * panel
+        for percent in range(LEAST, MOST + 1, STEP):
             y = scale(percent)
-            drawing.line((left, y), (left + 240, y), INK if percent == 0 else FAINT)
+            drawing.line((left, y), (left + PANEL, y), INK if percent == 0 else FAINT)
             if panel == 0:
-                label = f"{percent}%" if percent > LEAST else "less"
-                drawing.words((left - 6, y + 4), label, "end")
-        drawing.words((left + 120, 272), title, "middle")
-        xs = [left + 240 * (number + 0.5) / len(values) for number in range(len(values))]
+                drawing.words((left - 6, y + 4), _percent_text(percent), "end")
+        drawing.words((left + PANEL / 2, 272), title, "middle")
+        xs = [left + PANEL * (number + 0.5) / len(values) for number in range(len(values))]
         for x, value in zip(xs, values, strict=True):
             text = latency_text(value) if axis == "latency_us" else f"{value}"
             drawing.words((x, 254), text, "middle")
         on_axis = [[r for r in results if r.point == _moved(axis, value)] for value in values]
-        best = [suite_mean(rows, lambda r: r.saving(r.best())) for rows in on_axis]
-        _curve(drawing, xs, best, scale, INK)
-        for hue, rule in reversed(list(enumerate(SHOWN))):
-            means = [
-                suite_mean(rows, lambda r, rule=rule: r.saving(rule))  # type: ignore[misc]
-                for rows in on_axis
-            ]
-            _curve(drawing, xs, means, scale, HUES[hue])
+        curves: list[tuple[str, Figure]] = [(INK, Result.best_saving)]
+        curves += [(hue, saving_of(rule)) for hue, rule in _painted(results)]
+        for hue, figure in curves:
+            means = [suite_mean(rows, figure) for rows in on_axis]
+            _curve(drawing, xs, means, scale, hue)
     return drawing
 
 
@@ -106,74 +116,73 @@ def shortfall_figure(results: Sequence[Result]) -> Drawing:
     points = sorted({point for _, point in cells}, key=_along_axes)
     names = list(dict.fromkeys(name for name, _ in cells))
     width, top = 50.0, 64.0
-    height = top + ROW * len(names) + 12
-    drawing = Drawing(NAMES_WIDTH + width * len(points) + 10, height, "Shortfall in each cell")
+    size = (NAMES_WIDTH + width * len(points) + 10, top + ROW * len(names) + 12)
+    drawing = Drawing(*size, "Points under the best in hindsight in each cell")
     for column, point in enumerate(points):
         x = NAMES_WIDTH + width * (column + 0.5)
-        texts = (f"{point.load_cost} pkt", latency_text(point.latency_us), _slots_text(point))
-        for line, text in enumerate(texts):
+        slots = f"{point.slots_percent}% slots"
+        for line, text in enumerate(
+            (f"cost {point.load_cost}", latency_text(point.latency_us), slots)
+        ):
             drawing.words((x, 18 + 15 * line), text, "middle", size=10)
     for row, name in enumerate(names):
         y = top + ROW * row
         drawing.words((NAMES_WIDTH - 8, y + 13), name, "end")
         for column, point in enumerate(points):
-            shortfalls = known(cells.get((name, point), []), lambda r: r.shortfall)
-            corner = (NAMES_WIDTH + width * column, y)
-            value = fmean(shortfalls) if shortfalls else None
-            drawing.box(corner, width - 2, ROW - 2, _shade(value))
+            value = mean(cells.get((name, point), []), shortfall_of(OURS))
             text = "·" if value is None else f"{value:.1f}"
-            drawing.words((corner[0] + width / 2 - 1, y + 12), text, "middle", size=10)
+            _field(drawing, (NAMES_WIDTH + width * column, y), width, value, text)
     return drawing
 
 
-def memory_figure(results: Sequence[Result]) -> Drawing:
+def memory_figure(cells: Cells) -> Drawing:
     """The metric rule at the base point: saving by memory, a panel per threshold."""
-    at_base = [one for one in results if one.point == BASE]
-    names = [n for n in dict.fromkeys(r.workload for r in at_base)]
-    choices = grid_of("metric")
-    width, top = 44.0, 50.0
-    drawing = Drawing(
-        NAMES_WIDTH + width * len(choices) + 40, top + ROW * len(names) + 12,
-        "Saving of the metric rule by memory and threshold",
-    )  # fmt: skip
+    choices = grid_of(MEMORY_RULE)
     thresholds = sorted({choice.threshold for choice in choices})
-    for row, name in enumerate(names):
+    width, top, gap = 44.0, 50.0, 12.0
+    size = (NAMES_WIDTH + width * len(choices) + 3 * gap, top + ROW * len(cells) + 12)
+    drawing = Drawing(*size, "Saving of the metric rule by memory and threshold")
+    for row, name in enumerate(cells):
         drawing.words((NAMES_WIDTH - 8, top + ROW * row + 13), name, "end")
     for panel, threshold in enumerate(thresholds):
-        left = NAMES_WIDTH + panel * (width * len(MEMORIES_MS) + 12)
+        left = NAMES_WIDTH + panel * (width * len(MEMORIES_MS) + gap)
         drawing.words((left, 16), f"threshold {threshold:g} loads, memory")
         some = [choice for choice in choices if choice.threshold == threshold]
         for column, choice in enumerate(some):
             x = left + width * column
-            label = memory_text(choice.memory_ms)
-            drawing.words((x + width / 2, 36), label, "middle", size=10)
-            for row, name in enumerate(names):
-                rows = [one for one in at_base if one.workload == name]
-                behind = known(rows, lambda r, label=choice.label: _behind(r, label))  # type: ignore[misc]
-                savings = known(rows, lambda r, label=choice.label: r.saving(label))  # type: ignore[misc]
-                y = top + ROW * row
-                drawing.box((x, y), width - 2, ROW - 2, _shade(fmean(behind) if behind else None))
-                text = f"{fmean(savings):.0f}" if savings else "·"
-                drawing.words((x + width / 2 - 1, y + 12), text, "middle", size=10)
+            drawing.words((x + width / 2, 36), memory_text(choice.memory_ms), "middle", size=10)
+            for row, rows in enumerate(cells.values()):
+                behind = mean(rows, shortfall_of(choice.label))
+                text = f"{mean(rows, saving_of(choice.label)):.0f}"
+                _field(drawing, (x, top + ROW * row), width, behind, text)
     return drawing
 
 
-def _behind(one: Result, label: str) -> float | None:
-    """Points of saving behind the best in hindsight."""
-    own, best = one.saving(label), one.saving(one.best())
-    return None if own is None or best is None else best - own
+def _at_base(base: Sequence[Result], rule: str) -> Cells:
+    """Workloads on which that rule could save anything."""
+    cells = {name: rows for (name, _), rows in by_cell(base).items()}
+    return {name: rows for name, rows in cells.items() if known(rows, saving_of(rule))}
 
 
-def _scale(least: float, most: float, start: float, stop: float) -> Scale:
-    return lambda value: start + (value - least) / (most - least) * (stop - start)
+def _scale(start: float, stop: float) -> Scale:
+    return lambda percent: start + (percent - LEAST) / (MOST - LEAST) * (stop - start)
 
 
-def _legend(drawing: Drawing, names: Sequence[str], left: float) -> None:
-    for number, name in enumerate(names):
-        colour = INK if number == 0 else HUES[number - 1]
+def _percent_text(percent: int) -> str:
+    return f"{percent}%" if percent > LEAST else "less"
+
+
+def _painted(rows: Sequence[Result]) -> list[tuple[str, str]]:
+    """Hue and rule of those that were run, ours last and so on top."""
+    painted = zip(HUES, SHOWN, strict=False)
+    return [(hue, rule) for hue, rule in painted if rule in rows[0].costs][::-1]
+
+
+def _legend(drawing: Drawing, left: float) -> None:
+    for colour, name in zip((INK, *HUES), (HINDSIGHT, *SHOWN), strict=False):
         drawing.dot((left + 5, 12), colour, 4)
         drawing.words((left + 13, 16), name)
-        left += 24 + 6.2 * len(name)
+        left += 26 + 6.5 * len(name)
 
 
 def _curve(
@@ -189,27 +198,30 @@ def _curve(
         drawing.dot(place, colour, 3)
 
 
+def _field(
+    drawing: Drawing, corner: tuple[float, float], width: float, behind: float | None, text: str
+) -> None:
+    """A box with a figure, darker the farther behind."""
+    x, y = corner
+    drawing.box(corner, width - 2, ROW - 2, _shade(behind))
+    drawing.words((x + width / 2 - 1, y + 12), text, "middle", size=10)
+
+
 def _moved(axis: str, value: int) -> Point:
     figures = {name: getattr(BASE, name) for name in AXES}
     return Point(**{**figures, axis: value})
 
 
 def _along_axes(point: Point) -> tuple[int, Point]:
-    """The base first, then axis by axis."""
-    places = [number for number, axis in enumerate(AXES, 1) if _differs(point, axis)]
+    """The base first, then axis by axis, then what differs on several."""
+    places = [
+        number for number, axis in enumerate(AXES, 1) if getattr(point, axis) != getattr(BASE, axis)
+    ]
     return (places[0] if len(places) == 1 else 4 * bool(places), point)
 
 
-def _differs(point: Point, axis: str) -> bool:
-    return bool(getattr(point, axis) != getattr(BASE, axis))
-
-
-def _slots_text(point: Point) -> str:
-    return f"{point.slots_percent}% slots"
-
-
 def _shade(behind: float | None) -> str:
-    """White up to one point, then deeper until thirty."""
+    """Green where ahead, white up to one point behind, then deeper until thirty."""
     if behind is None:
         return "#f6f8fa"
     if behind < 0:

@@ -12,7 +12,7 @@ choices that a driver could have made is what "in hindsight" means.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -36,6 +36,7 @@ LOAD_COSTS: Final = (1, 5, 20, 50, 200, 1000)  # packets whose saving a load tak
 LATENCIES_US: Final = (10, 100, 1000, 10_000)
 SLOTS_PERCENT: Final = (1, 2, 5, 10, 25)
 
+GRID_RULES: Final = ("metric", "ewma")  # whose memory and threshold are varied
 MEMORIES_MS: Final = (20, 200, 2000, 20_000, 200_000)
 THRESHOLDS: Final = (0.3, 1.0, 3.0)  # in loads
 DECAY: Final = 0.9  # per period, a tenth of the memory
@@ -165,10 +166,11 @@ def memory_text(memory_ms: int) -> str:
     return f"{memory_ms} ms" if memory_ms < 1000 else f"{memory_ms // 1000} s"
 
 
-def choices() -> tuple[Choice, ...]:
-    """Every rule with its defaults, then the grids."""
+def choices(rules: Container[str] = RULES) -> tuple[Choice, ...]:
+    """Every rule of these with its defaults, then the grids."""
     defaults = [Choice(name, name) for name in RULES]
-    return (*defaults, *grid_of("metric"), *grid_of("ewma"))
+    every = (*defaults, *(choice for rule in GRID_RULES for choice in grid_of(rule)))
+    return tuple(choice for choice in every if choice.rule in rules)
 
 
 def grid_of(rule: str) -> tuple[Choice, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -68,14 +68,22 @@ class Result:
 
     def best_default(self) -> str:
         """The best rule with its defaults, ours among them."""
-        rules = [name for name, entry in RULES.items() if not entry.clairvoyant]
-        return min((name for name in rules if name in self.costs), key=self.costs.__getitem__)
+        return min(default_rules(self.costs), key=self.costs.__getitem__)
 
-    @property
-    def shortfall(self) -> float | None:
-        """Points of saving by which ours stays under the best in hindsight; None without any."""
-        ours, best = self.saving(OURS), self.saving(self.best())
-        return None if ours is None or best is None else best - ours
+    def best_saving(self) -> float | None:
+        """What the best in hindsight saves."""
+        return self.saving(self.best())
+
+    def shortfall(self, choice: str = OURS) -> float | None:
+        """Points of saving by which it stays under the best in hindsight; None without any."""
+        own, best = self.saving(choice), self.best_saving()
+        return None if own is None or best is None else best - own
+
+
+def default_rules(labels: Container[str]) -> list[str]:
+    """The rules that a driver could follow with their defaults, ours among them."""
+    rules = [name for name, entry in RULES.items() if not entry.clairvoyant]
+    return [name for name in rules if name in labels]
 
 
 def rival_choices(labels: Iterable[str]) -> list[str]:
@@ -85,6 +93,9 @@ def rival_choices(labels: Iterable[str]) -> list[str]:
         for label in labels
         if label != OURS and not RULES[label.partition(" ")[0]].clairvoyant
     ]
+
+
+Figure = Callable[[Result], float | None]
 
 
 def write(results: Sequence[Result], path: Path) -> None:
@@ -145,6 +156,21 @@ def _number(value: float) -> str:
     return f"{value:.{COST_DIGITS}f}".rstrip("0").rstrip(".")
 
 
+def saving_of(choice: str) -> Figure:
+    """What that choice saves, as a figure of a row."""
+    return lambda one: one.saving(choice)
+
+
+def shortfall_of(choice: str) -> Figure:
+    """How far it stays under the best in hindsight, likewise."""
+    return lambda one: one.shortfall(choice)
+
+
+def cost_of(choice: str) -> Callable[[Result], float]:
+    """What it costs, likewise."""
+    return lambda one: one.costs[choice]
+
+
 def by_cell(results: Iterable[Result]) -> dict[tuple[str, Point], list[Result]]:
     """Rows of one workload and point together: they differ in seed."""
     cells: dict[tuple[str, Point], list[Result]] = {}
@@ -153,18 +179,25 @@ def by_cell(results: Iterable[Result]) -> dict[tuple[str, Point], list[Result]]:
     return cells
 
 
-def known(rows: Iterable[Result], figure: Callable[[Result], float | None]) -> list[float]:
+def known(rows: Iterable[Result], figure: Figure) -> list[float]:
     """The figure of every row that has one."""
     return [value for one in rows if (value := figure(one)) is not None]
 
 
-def suite_mean(results: Iterable[Result], figure: Callable[[Result], float | None]) -> float | None:
+def mean(rows: Iterable[Result], figure: Figure) -> float | None:
+    """The mean of the rows that have the figure; None if none has."""
+    values = known(rows, figure)
+    return fmean(values) if values else None
+
+
+def suite_mean(results: Iterable[Result], figure: Figure) -> float | None:
     """The mean over cells of the mean over seeds: a cell counts once; None without any figure."""
-    means = [fmean(values) for rows in by_cell(results).values() if (values := known(rows, figure))]
-    return fmean(means) if means else None
+    means = [mean(rows, figure) for rows in by_cell(results).values()]
+    some = [one for one in means if one is not None]
+    return fmean(some) if some else None
 
 
 def suite_ratio(results: Iterable[Result], figure: Callable[[Result], float]) -> float:
     """The geometric mean of a ratio, likewise."""
-    mean = suite_mean(results, lambda one: math.log(figure(one)))
-    return math.exp(mean) if mean is not None else math.nan
+    logarithm = suite_mean(results, lambda one: math.log(figure(one)))
+    return math.exp(logarithm) if logarithm is not None else math.nan

@@ -1,4 +1,4 @@
-"""The study's tables, as lines of Markdown."""
+"""The study's tables, as Markdown."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from typing import Final
 from saactors.lab.standings import mean_of
 from saactors.placement.table import RULES
 from study.plan import (
-    AXES,
-    BASE,
     MEMORIES_MS,
     THRESHOLDS,
     WORKLOADS,
-    Point,
     grid_of,
     latency_text,
     memory_text,
@@ -24,8 +21,13 @@ from study.results import (
     OURS,
     Result,
     by_cell,
+    cost_of,
+    default_rules,
     known,
+    mean,
     rival_choices,
+    saving_of,
+    shortfall_of,
     suite_mean,
     suite_ratio,
 )
@@ -34,16 +36,23 @@ SHOWN: Final = (
     "metric", "ewma", "tinylfu", "rate", "elixir", "ovs", "landlord", "lru-ski-rental",
     "sieve-gated", "arc-gated", "first-come", "lru", "static-top-k",
 )  # fmt: skip
+ON_AXES: Final = (
+    "metric", "ewma", "tinylfu", "rate", "lru-ski-rental", "sieve-gated", "first-come",
+)  # fmt: skip
 MISS: Final = 3.0  # points under the best in hindsight that are too many
 FIXED_SHOWN: Final = 8
+NOTHING: Final = "None."
+OVER_SUITE: Final = (
+    "cost ÷ never", "cost ÷ optimum", "mean saving", "losses as 0", "worst saving", "cells below 0",
+)  # fmt: skip
 
-Lines = list[str]
 
-
-def table(heading: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> Lines:
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
     """Markdown; the first ``words`` columns are text, the others figures."""
+    if not rows:
+        return NOTHING
     rule = ["---"] * words + ["--:"] * (len(heading) - words)
-    return ["| " + " | ".join(row) + " |" for row in (heading, rule, *rows)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (heading, rule, *rows))
 
 
 def shown(value: float | None, digits: int = 1) -> str:
@@ -58,13 +67,13 @@ def mean_shown(values: Sequence[float]) -> str:
     """A mean over seeds with its interval."""
     if not values:
         return "–"
-    mean = mean_of(values)
-    if mean.half_width is None:
-        return shown(mean.value)
-    return f"{shown(mean.value)} ± {shown(mean.half_width)}"
+    found = mean_of(values)
+    if found.half_width is None:
+        return shown(found.value)
+    return f"{shown(found.value)} ± {shown(found.half_width)}"
 
 
-def suite_table(base: Sequence[Result]) -> Lines:
+def suite_table(base: Sequence[Result]) -> str:
     """What the traffic is, and what there is to be saved at the base point."""
     heading = ("workload", "trace", "what", "packets", "SAs", "slots", "s", "achievable", "loads")
     rows = []
@@ -79,53 +88,54 @@ def suite_table(base: Sequence[Result]) -> Lines:
     return table(heading, rows, 3)
 
 
-def base_table(base: Sequence[Result]) -> Lines:
+def base_table(base: Sequence[Result]) -> str:
     """A row per workload: hindsight, ours and some rules, in % of the achievable saving."""
-    rules = [rule for rule in SHOWN if rule in base[0].costs]
+    rules = _shown_rules(base)
     heading = ("workload", "best in hindsight", "it saves", f"**{OURS}**", "short by", *rules)
     rows = []
     for (name, _), some in by_cell(base).items():
-        if not known(some, lambda r: r.saving(OURS)):
+        if not known(some, saving_of(OURS)):
             continue
         best = Counter(r.best() for r in some).most_common(1)[0][0]
-        savings = [mean_shown(known(some, lambda r: r.saving(r.best())))]
-        savings.append(f"**{mean_shown(known(some, lambda r: r.saving(OURS)))}**")
-        savings.append(mean_shown(known(some, lambda r: r.shortfall)))
-        savings += [shown(_mean_saving(some, rule)) for rule in rules]
+        savings = [
+            mean_shown(known(some, Result.best_saving)),
+            f"**{mean_shown(known(some, saving_of(OURS)))}**",
+            mean_shown(known(some, shortfall_of(OURS))),
+            *(shown(mean(some, saving_of(rule))) for rule in rules),
+        ]
         rows.append((name, best, *savings))
     return table(heading, rows, 2)
 
 
-def nothing_table(base: Sequence[Result]) -> Lines:
+def nothing_table(base: Sequence[Result]) -> str:
     """Where nothing can be saved: what rules cost, in % of never."""
-    rules = (OURS, *(rule for rule in SHOWN if rule in base[0].costs and rule != "static-top-k"))
+    rules = (OURS, *(rule for rule in _shown_rules(base) if rule != "static-top-k"))
     rows = [
         (name, *(shown(fmean(r.costs[rule] for r in some)) for rule in rules))
         for (name, _), some in by_cell(base).items()
-        if not known(some, lambda r: r.saving(OURS))
+        if not known(some, saving_of(OURS))
     ]
-    return table(("workload", *rules), rows) if rows else ["There is none."]
+    return table(("workload", *rules), rows)
 
 
-def rules_table(suite: Sequence[Result]) -> Lines:
+def rules_table(suite: Sequence[Result]) -> str:
     """Every rule with its defaults over all cells, the best first."""
-    heading = (
-        "rule", "cost ÷ never", "cost ÷ optimum", "mean saving", "losses as 0", "worst saving",
-        "cells below 0", "cells won",
-    )  # fmt: skip
+    heading = ("rule", *OVER_SUITE, "cells won")
     wins = Counter(rows[0].best_default() for rows in by_cell(suite).values())
     names = [name for name in RULES if name in suite[0].costs]
-    ranked = sorted(names, key=lambda name: suite_ratio(suite, lambda r: r.costs[name]))
-    rows = [(f"**{n}**" if n == OURS else n, *_over_suite(suite, _of(n)), str(wins[n])) for n in ranked]
+    ranked = sorted(names, key=lambda name: _cost(suite, name))
+    rows = [
+        (f"**{n}**" if n == OURS else n, *_over_suite(suite, _of(n)), str(wins[n])) for n in ranked
+    ]
     hindsight = ("*best in hindsight*", *_over_suite(suite, Result.best), "")
     return table(heading, [hindsight, *rows])
 
 
-def fixed_table(suite: Sequence[Result]) -> Lines:
+def fixed_table(suite: Sequence[Result]) -> str:
     """The best single choices for the whole suite."""
-    heading = ("choice", "cost ÷ never", "cost ÷ optimum", "mean saving", "losses as 0", "worst saving", "cells below 0")
+    heading = ("choice", *OVER_SUITE)
     labels = [*rival_choices(suite[0].costs), OURS]
-    ranked = sorted(labels, key=lambda name: suite_ratio(suite, lambda r: r.costs[name]))
+    ranked = sorted(labels, key=lambda name: _cost(suite, name))
     rows = [
         (f"**{n}**" if n == OURS else n, *_over_suite(suite, _of(n)))
         for place, n in enumerate(ranked)
@@ -134,35 +144,37 @@ def fixed_table(suite: Sequence[Result]) -> Lines:
     return table(heading, rows)
 
 
-def axes_table(suite: Sequence[Result]) -> Lines:
+def axes_table(suite: Sequence[Result]) -> str:
     """Mean saving over the workloads at each point."""
-    rules = ("metric", "tinylfu", "ewma", "rate", "lru-ski-rental", "sieve-gated", "first-come")
+    rules = [rule for rule in ON_AXES if rule in suite[0].costs]
     heading = ("point", "best in hindsight", f"**{OURS}**", *rules, "short by > 3", "below 0")
     rows = []
     for point in dict.fromkeys(one.point for one in suite):
         some = [one for one in suite if one.point == point]
-        means = [suite_mean(some, lambda r: r.saving(r.best()))]
-        means += [_mean_saving(some, rule) for rule in (OURS, *rules)]
+        means = [suite_mean(some, Result.best_saving)]
+        means += [suite_mean(some, saving_of(rule)) for rule in (OURS, *rules)]
         counts = (len(missed(some)), len(lost(some)))
         rows.append((str(point), *(shown(mean) for mean in means), *map(str, counts)))
     return table(heading, rows)
 
 
-def missed_table(some: Sequence[Result]) -> Lines:
+def missed_table(some: Sequence[Result]) -> str:
     """Cells in which ours is too far under the best in hindsight, the worst first."""
-    rows = sorted(missed(some), key=lambda rows: -_mean(rows, lambda r: r.shortfall))
+    rows = sorted(missed(some), key=lambda rows: -(mean(rows, shortfall_of(OURS)) or 0.0))
     return _cells_table(rows)
 
 
-def lost_table(some: Sequence[Result]) -> Lines:
+def lost_table(some: Sequence[Result]) -> str:
     """Cells in which ours costs more than it saves, the worst first."""
-    return _cells_table(sorted(lost(some), key=lambda rows: _mean(rows, lambda r: r.saving(OURS))))
+    return _cells_table(
+        sorted(lost(some), key=lambda rows: 100 - fmean(r.costs[OURS] for r in rows))
+    )
 
 
 def missed(some: Sequence[Result]) -> list[list[Result]]:
     """Cells in which ours stays more than ``MISS`` points under the best in hindsight."""
     cells = by_cell(some).values()
-    return [rows for rows in cells if _mean(rows, lambda r: r.shortfall) > MISS]
+    return [rows for rows in cells if (mean(rows, shortfall_of(OURS)) or 0.0) > MISS]
 
 
 def lost(some: Sequence[Result]) -> list[list[Result]]:
@@ -170,22 +182,24 @@ def lost(some: Sequence[Result]) -> list[list[Result]]:
     return [rows for rows in by_cell(some).values() if fmean(r.costs[OURS] for r in rows) > 100]
 
 
-def winners_table(suite: Sequence[Result]) -> Lines:
+def winners_table(suite: Sequence[Result]) -> str:
     """By workload: the best rules with defaults over all points, and how far they lead."""
     heading = ("workload", "first", "second", "third", "cells won")
     rows = []
     for name in dict.fromkeys(one.workload for one in suite):
         some = [one for one in suite if one.workload == name]
-        rules = [rule for rule, entry in RULES.items() if not entry.clairvoyant]
-        ranked = sorted(rules, key=lambda rule: suite_ratio(some, lambda r: r.costs[rule]))
-        best = [f"{rule} ({shown(_mean_saving(some, rule))})" for rule in ranked[:3]]
+        rules = default_rules(some[0].costs)
+        ranked = sorted(rules, key=lambda rule: _cost(some, rule))
+        best = [f"{rule} ({shown(suite_mean(some, saving_of(rule)))})" for rule in ranked[:3]]
         wins = Counter(one.best_default() for one in some).most_common(3)
         rows.append((name, *best, ", ".join(f"{rule} {count}" for rule, count in wins)))
     return table(heading, rows, 5)
 
 
-def wins_table(suite: Sequence[Result], rule: str) -> Lines:
+def wins_table(suite: Sequence[Result], rule: str) -> str:
     """How often each memory and threshold is the best of its rule, and how far it is behind."""
+    if not suite or rule not in suite[0].costs:
+        return NOTHING
     choices = grid_of(rule)
     wins: Counter[str] = Counter()
     for one in suite:
@@ -194,15 +208,13 @@ def wins_table(suite: Sequence[Result], rule: str) -> Lines:
     rows = []
     for memory in MEMORIES_MS:
         own = {c.threshold: c.label for c in choices if c.memory_ms == memory}
-        figures = [
-            f"{wins[own[threshold]]} / {shown(suite_ratio(suite, lambda r, t=threshold: r.costs[own[t]]), 1)}"
-            for threshold in THRESHOLDS
-        ]
+        labels = [own[threshold] for threshold in THRESHOLDS]
+        figures = [f"{wins[label]} / {shown(_cost(suite, label))}" for label in labels]
         rows.append((memory_text(memory), *figures))
     return table(("memory", *(f"threshold {t:g}" for t in THRESHOLDS)), rows)
 
 
-def _cells_table(cells: Iterable[Sequence[Result]]) -> Lines:
+def _cells_table(cells: Iterable[Sequence[Result]]) -> str:
     heading = (
         "workload", "load cost", "latency", "slots", "achievable", "saves", "best in hindsight",
         "it saves", "short by", "loads", "its loads",
@@ -213,11 +225,17 @@ def _cells_table(cells: Iterable[Sequence[Result]]) -> Lines:
         best = one.best()
         place = (str(one.point.load_cost), latency_text(one.point.latency_us))
         slots = f"{one.slots:,} ({one.point.slots_percent}%)"
-        figures = (shown(_mean_saving(some, OURS)), best, shown(_mean_saving(some, best)))
+        figures = (shown(mean(some, saving_of(OURS))), best, shown(mean(some, saving_of(best))))
         loads = (f"{one.loads[OURS]:,}", f"{one.loads[best]:,}")
-        short = shown(_mean(some, lambda r: r.shortfall))
-        rows.append((one.workload, *place, slots, f"{shown(one.achievable, 2)}%", *figures, short, *loads))
-    return table(heading, rows) if rows else ["None."]
+        short = shown(mean(some, shortfall_of(OURS)))
+        rows.append(
+            (one.workload, *place, slots, f"{shown(one.achievable, 2)}%", *figures, short, *loads)
+        )
+    return table(heading, rows)
+
+
+def _shown_rules(rows: Sequence[Result]) -> list[str]:
+    return [rule for rule in SHOWN if rows and rule in rows[0].costs]
 
 
 def _over_suite(suite: Sequence[Result], choose: Callable[[Result], str]) -> tuple[str, ...]:
@@ -240,10 +258,6 @@ def _kept(saving: float | None) -> float | None:
     return None if saving is None else max(0.0, saving)
 
 
-def _mean_saving(some: Sequence[Result], rule: str) -> float | None:
-    return suite_mean(some, lambda r: r.saving(rule))
-
-
-def _mean(some: Sequence[Result], figure: Callable[[Result], float | None]) -> float:
-    values = known(some, figure)
-    return fmean(values) if values else 0.0
+def _cost(some: Sequence[Result], choice: str) -> float:
+    """Over a suite, in % of never."""
+    return suite_ratio(some, cost_of(choice))

@@ -60,10 +60,11 @@ class Kept:
             if len(runs) < len(kept["runs"]):
                 self.write(group, {**kept, "runs": runs})
 
-    def result(self, group: Group) -> Result:
-        """A finished group as a row of results."""
+    def result(self, group: Group, choices: Iterable[Choice]) -> Result:
+        """A finished group as a row of results, with these choices."""
         kept = self.read(group)
-        runs, best, trace = kept["runs"], kept["optimum"], kept["trace"]
+        runs = {choice.label: kept["runs"][choice.label] for choice in choices}
+        best, trace = kept["optimum"], kept["trace"]
         never_ns = trace["never_ns"]
         return Result(
             part=group.part,
