@@ -71,7 +71,8 @@ class FlawlessCard(NamedTuple):
 def flawless_card(profile: CardProfile, handles: int, loads_outstanding_max: int) -> FlawlessCard:
     """An empty card for handles below ``handles`` and that many loads unanswered at once."""
     assert profile.load_latency_distribution == "fixed", "chance belongs to faults"
-    engine = np.zeros(1, ENGINE)
+    # Its functions name fields as attributes, which without the compiler only these records have.
+    engine = np.zeros(1, ENGINE).view(np.recarray)
     engine["packet_ps"] = round(profile.engine_packet_ns * 1000)
     engine["byte_ps"] = round(profile.engine_byte_ns * 1000)
     loader = np.zeros(1, LOADER)

@@ -37,7 +37,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
         "compare": (
             "saactors.cli.compare:compare",
-            "Compare placement rules with each other and with the best possible.",
+            "Compare placement rules with each other and the best possible.",
         ),
         "size": (
             "saactors.cli.size:size",

@@ -75,10 +75,10 @@ def next_burst(
     ``complete`` is False where the chunk's end closed the burst; it is ready with its last packet
     then. A full burst is ready with its last packet too, any other when its wait is over.
     """
-    deadline_ns = packets[start].time_ns + wait_ns
+    deadline_ns = packets[start]["time_ns"] + wait_ns
     stop = start + 1
     while stop < len(packets) and stop - start < burst_max:
-        if packets[stop].time_ns >= deadline_ns:
+        if packets[stop]["time_ns"] >= deadline_ns:
             return stop, deadline_ns, True
         stop += 1
-    return stop, packets[stop - 1].time_ns, stop - start == burst_max
+    return stop, packets[stop - 1]["time_ns"], stop - start == burst_max

@@ -78,7 +78,10 @@ def touch(table: Table, sa: int, _length_bytes: int, _now_ns: int) -> None:
     """Once in a window a resident may qualify again."""
     standing = table.standings[sa]
     place = standing["place"]
-    if standing["count"] >= quota(table) and table.seats[place]["key"] != table.own[_WINDOW_NS]:
+    if (
+        float(standing["count"]) >= quota(table)
+        and table.seats[place]["key"] != table.own[_WINDOW_NS]
+    ):
         table.seats[place]["key"] = table.own[_WINDOW_NS]
         move_first(table, QUALIFIED, place)
 
@@ -86,7 +89,7 @@ def touch(table: Table, sa: int, _length_bytes: int, _now_ns: int) -> None:
 @compiled
 def wants(table: Table, sa: int, _length_bytes: int, now_ns: int) -> bool:
     """Whether it has qualified and there is a seat for it."""
-    if table.standings[sa]["count"] < quota(table):
+    if float(table.standings[sa]["count"]) < quota(table):
         return False
     return free_seat(table) != NOWHERE or victim(table, sa, now_ns) != NOWHERE
 

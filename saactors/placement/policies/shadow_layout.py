@@ -130,7 +130,7 @@ def fade(table: Table, sa: int, now_ns: int) -> None:
 @compiled
 def is_sampled(table: Table, sa: int) -> bool:
     """Whether the shadows look at this SA; the hash is Fibonacci's."""
-    return ((sa * 2654435761) >> 15) & int(table.own[SAMPLE_MASK]) == 0
+    return ((int(sa) * 2654435761) >> 15) & int(table.own[SAMPLE_MASK]) == 0
 
 
 @compiled

@@ -98,12 +98,14 @@ def test_a_shadow_pays_a_load_and_saves_from_then_on(sas: list[int]) -> None:
         assert memory[layout.SAVED, shadow] + of_all == pytest.approx(saved, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_where_nothing_comes_back() -> None:
     """Every SA sends one packet: no shadow ever saves, so no load is risked."""
     run = run_rule(traffic("one-packet", packets=50_000), "adaptive", {}, card_of(500), HOST)
     assert len(run.loads) == 0
 
 
+@pytest.mark.slow
 def test_who_loads_always_too_late_is_not_followed() -> None:
     """Each SA falls silent at the threshold; what is tried costs less than a hundredth."""
     trace = traffic("threshold", packets=400_000)
@@ -112,6 +114,7 @@ def test_who_loads_always_too_late_is_not_followed() -> None:
     assert saved_ns(run_rule(trace, "metric", {}, card_of(200), HOST)) < saved_ns(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["zipf", "on-off", "flows"])
 def test_it_saves_about_as_much_as_the_metric_rule_at_its_best(model: str) -> None:
     """Within a tenth of the best of nine memories and thresholds, on traffic of each kind."""
@@ -125,6 +128,7 @@ def test_it_saves_about_as_much_as_the_metric_rule_at_its_best(model: str) -> No
     assert saved_ns(run_rule(trace, "adaptive", {}, card, HOST)) >= 0.9 * best
 
 
+@pytest.mark.slow
 def test_it_never_has_more_than_two_loads_under_way() -> None:
     """Also where a card would take as many as it has slots, and each takes long."""
     trace = traffic("zipf", packets=300_000, sas=2000)
@@ -151,6 +155,7 @@ def test_a_rekeyed_sa_takes_over_what_the_old_one_earned() -> None:
     assert more.tolist() == [float(members >> shadow & 1) for shadow in range(layout.SHADOWS)]
 
 
+@pytest.mark.slow
 def test_rekeying_moves_metrics_in_a_whole_trace() -> None:
     """Where a trace names predecessors, what is decided is not the same as without their names."""
     columns = synthesise("rekeying", {"packets": 400_000}, 1)
