@@ -12,10 +12,8 @@ wrong is listed in one error. Its reference is ``docs/tuning.md``.
 
 from __future__ import annotations
 
-import re
-import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -24,10 +22,8 @@ from saactors.errors import ScenarioError
 from saactors.lab.study_checks import problems_of
 from saactors.lab.study_tables import QuestionTable, Study
 from saactors.placement.user_file import beside
-from saactors.scenario.wording import Problem, missing, summary, unknown_key, without_keys, wrong
-
-FILE_BYTES_MAX: Final = 1 << 20  # a study fits on a page or two; /dev/zero is none
-_POSITION: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+from saactors.scenario.document import read_document
+from saactors.scenario.wording import Problem, missing, summary, unknown_key, wrong
 
 
 def load_study(path: str | Path) -> Study:
@@ -36,7 +32,7 @@ def load_study(path: str | Path) -> Study:
     Raises:
         ScenarioError: the file cannot be read, is no TOML, or does not describe a study.
     """
-    return study_of(str(path), _document(str(path)), Path(path).parent)
+    return study_of(str(path), read_document(str(path), "a study"), Path(path).parent)
 
 
 def study_of(path: str, document: dict[str, Any], folder: Path) -> Study:
@@ -68,38 +64,6 @@ def _with_rules_beside(document: dict[str, Any], folder: Path) -> dict[str, Any]
         for table in tables
     ]
     return {**document, "rules": rules}
-
-
-def _document(path: str) -> dict[str, Any]:
-    """The file as TOML has it."""
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(FILE_BYTES_MAX + 1)
-    except (OSError, ValueError) as error:  # ValueError: a path with a null character
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ScenarioError(path, "", f"cannot be read: {reason}") from None
-    if len(content) > FILE_BYTES_MAX:
-        found = f"found more than {FILE_BYTES_MAX >> 20} MiB, expected a study in TOML"
-        raise ScenarioError(path, "", found)
-    try:
-        return tomllib.loads(content.decode())
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        problem = Problem(f"line {line}", "found bytes that are not UTF-8, expected TOML in UTF-8")
-    except tomllib.TOMLDecodeError as error:
-        problem = _syntax_problem(str(error))
-    except (ValueError, RecursionError):  # numbers of thousands of digits, arrays without end
-        problem = Problem("", "found numbers or arrays beyond all bounds, expected a study in TOML")
-    raise ScenarioError(path, *problem)
-
-
-def _syntax_problem(message: str) -> Problem:
-    position = _POSITION.search(message)
-    where = "end of file"
-    if position is not None and position[1]:
-        where = f"line {position[1]}, column {position[2]}"
-    text = without_keys(_POSITION.sub("", message))
-    return Problem(where, f"{text}; mend the TOML there or just before")
 
 
 def _shape_problem(details: ErrorDetails) -> Problem:

@@ -9,10 +9,8 @@ so ours are raised where those are gone, not "from" them.
 
 from __future__ import annotations
 
-import re
-import tomllib
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -20,6 +18,7 @@ from pydantic_core import ErrorDetails
 from saactors.errors import ScenarioError
 from saactors.placement.user_file import beside
 from saactors.scenario.checks import cross_problems
+from saactors.scenario.document import read_document
 from saactors.scenario.equipment import equipment_problems
 from saactors.scenario.rule import rule_problems
 from saactors.scenario.tables import Scenario
@@ -28,12 +27,8 @@ from saactors.scenario.wording import (
     missing,
     summary,
     unknown_key,
-    without_keys,
     wrong,
 )
-
-FILE_BYTES_MAX: Final = 64 << 20  # room for 10⁵ SAs; /dev/zero is no scenario
-_POSITION: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def load_scenario(path: str | Path) -> Scenario:
@@ -42,7 +37,7 @@ def load_scenario(path: str | Path) -> Scenario:
     Raises:
         ScenarioError: the file cannot be read, is no TOML, or does not describe a run.
     """
-    return scenario_of(str(path), _document(str(path)))
+    return scenario_of(str(path), read_document(str(path), "a scenario"))
 
 
 def scenario_of(path: str, document: dict[str, Any]) -> Scenario:
@@ -72,49 +67,6 @@ def _checked(document: dict[str, Any]) -> tuple[Scenario | None, list[Problem]]:
         return None, [_shape_problem(details) for details in error.errors(include_url=False)]
     problems = [*cross_problems(scenario), *equipment_problems(scenario)]
     return scenario, problems + rule_problems(scenario)
-
-
-def _document(path: str) -> dict[str, Any]:
-    """The file as TOML has it."""
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(FILE_BYTES_MAX + 1)
-    except (OSError, ValueError) as error:  # ValueError: a path with a null character
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ScenarioError(path, "", f"cannot be read: {reason}") from None
-    if len(content) > FILE_BYTES_MAX:
-        found = f"found more than {FILE_BYTES_MAX >> 20} MiB, expected a scenario in TOML"
-        raise ScenarioError(path, "", found)
-    document, problem = _parsed(content)
-    if problem is not None:
-        raise ScenarioError(path, *problem)
-    return document
-
-
-def _parsed(content: bytes) -> tuple[dict[str, Any], Problem | None]:
-    try:
-        return tomllib.loads(content.decode()), None
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        return {}, Problem(f"line {line}", "found bytes that are not UTF-8, expected TOML in UTF-8")
-    except tomllib.TOMLDecodeError as error:
-        return {}, _syntax_problem(str(error))
-    except ValueError:  # tomllib lets Python's limit on the digits of an int through
-        return {}, Problem("", "found a number of thousands of digits, expected at most 64 bits")
-    except RecursionError:
-        return {}, Problem(
-            "", "found arrays or tables nested too deeply, expected at most a few levels"
-        )
-
-
-def _syntax_problem(message: str) -> Problem:
-    """The TOML parser's message, with its position in front."""
-    position = _POSITION.search(message)
-    where = "end of file"
-    if position is not None and position[1]:
-        where = f"line {position[1]}, column {position[2]}"
-    text = without_keys(_POSITION.sub("", message))
-    return Problem(where, f"{text}; mend the TOML there or just before")
 
 
 def _shape_problem(details: ErrorDetails) -> Problem:

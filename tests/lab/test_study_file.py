@@ -142,9 +142,9 @@ def test_all_problems_are_listed_at_once(load: Callable[[str], Study]) -> None:
     [
         (b"traces = [", "end of file: "),
         (b"traces = 'a'\n\xff", "line 2: found bytes that are not UTF-8"),
-        (b"a = " + b"9" * 10_000, "found numbers or arrays beyond all bounds"),
+        (b"a = " + b"9" * 10_000, "found a number of thousands of digits"),
         (b"", "traces: missing"),
-        (b"#" * (1 << 21), "found more than 1 MiB"),
+        (b"#" * (64 << 20) + b"#", "found more than 64 MiB, expected a study"),
     ],
 )
 def test_what_is_no_study_at_all_is_one_error(tmp_path: Path, content: bytes, said: str) -> None:

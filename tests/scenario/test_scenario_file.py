@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from saactors.errors import ScenarioError, UserError
 from saactors.scenario import Replay, Scenario, UdpEncapsulation, load_scenario
-from saactors.scenario.load import FILE_BYTES_MAX
+from saactors.scenario.document import FILE_BYTES_MAX
 
 Load = Callable[[str], Scenario]
 Refusal = Callable[[str], tuple[str, str]]
