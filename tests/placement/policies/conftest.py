@@ -13,6 +13,7 @@ from typing import ClassVar, Final, NamedTuple
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from numba import config
 
 from nicmodel.presets import PROFILES
 from nicmodel.profile import CardProfile, HostProfile, customised
@@ -20,6 +21,9 @@ from saactors.lab.run import LabRun, cost_model, run_rule
 from saactors.lab.trace import lab_trace
 from saactors.model.packets import Route
 from saactors.traces.columns import trace_columns
+
+# Without the compiler a packet takes a thousand times as long; what counts then are lines covered.
+EXAMPLES: Final = 8 if config.DISABLE_JIT else 100
 
 Packet = tuple[int, int, int]  # time_ns, SA, length_bytes
 Load = tuple[int, int]  # SA, victim; -1: a free seat

@@ -19,6 +19,7 @@ from saactors.placement.policies import shadow_layout as layout
 from saactors.placement.policy_arbiter import PolicyArbiter
 from saactors.placement.table import make_rule
 from saactors.traces.synthetic import synthesise
+from tests.placement.policies.conftest import EXAMPLES
 
 SAVING_NS = 1570  # of 1500 bytes on the card below
 
@@ -63,7 +64,7 @@ def saved_ns(run: LabRun) -> float:
     return float(saving.sum()) - len(run.loads) * run.rule.cost.load_host_ns
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(ages_ns=st.lists(st.integers(80_000, 10**11), min_size=1, max_size=30))
 def test_a_metric_fades_as_its_memory_says(ages_ns: list[int]) -> None:
     """By e to the minus age over memory, within what the table of factors can tell."""
@@ -80,7 +81,7 @@ def test_a_metric_fades_as_its_memory_says(ages_ns: list[int]) -> None:
         assert math.exp(-1.05 * age) - 1e-30 <= found <= math.exp(-0.95 * age) * 1.001
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(sas=st.lists(st.integers(0, 5), min_size=1, max_size=200))
 def test_a_shadow_pays_a_load_and_saves_from_then_on(sas: list[int]) -> None:
     """At one instant nothing fades, so each account can be told by counting packets."""

@@ -14,6 +14,7 @@ from saactors.placement.rivals import RIVALS
 from tests.placement.policies.conftest import (
     ARRIVALS,
     AT_ONCE,
+    EXAMPLES,
     LATENCIES_NS,
     SLOTS,
     NaiveRule,
@@ -252,7 +253,7 @@ def gated(rule: type[NaiveRule]) -> type[NaiveRule]:
         *((GATED[name], gated(naive)) for name, naive in CACHES.items()),
     ],
 )
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(arrivals=ARRIVALS, slots=SLOTS, latency_ns=LATENCIES_NS, at_once=AT_ONCE)
 def test_a_caches_rule_decides_as_it_is_told(
     lab_run: Callable[..., LabRun],

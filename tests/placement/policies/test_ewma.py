@@ -17,6 +17,7 @@ from saactors.placement.table import make_rule
 from tests.placement.policies.conftest import (
     ARRIVALS,
     AT_ONCE,
+    EXAMPLES,
     LATENCIES_NS,
     LOAD_HOST_NS,
     SLOTS,
@@ -58,7 +59,7 @@ class _Ewma(NaiveRule):
         return min(self.resident, key=lambda one: (self.levels[one], one), default=None)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(
     arrivals=ARRIVALS,
     slots=SLOTS,

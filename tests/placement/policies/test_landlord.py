@@ -11,6 +11,7 @@ from saactors.lab.run import LabRun
 from tests.placement.policies.conftest import (
     ARRIVALS,
     AT_ONCE,
+    EXAMPLES,
     LATENCIES_NS,
     LOAD_HOST_NS,
     SLOTS,
@@ -58,7 +59,7 @@ class _Landlord(NaiveRule):
         del self.credit_ns[sa]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(arrivals=ARRIVALS, slots=SLOTS, latency_ns=LATENCIES_NS, at_once=AT_ONCE)
 def test_landlord_decides_as_it_is_told(
     lab_run: Callable[..., LabRun],

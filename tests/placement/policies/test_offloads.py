@@ -14,6 +14,7 @@ from saactors.lab.run import LabRun
 from tests.placement.policies.conftest import (
     ARRIVALS,
     AT_ONCE,
+    EXAMPLES,
     LATENCIES_NS,
     SLOTS,
     NaiveRule,
@@ -216,7 +217,7 @@ class _Elixir(NaiveRule):
             self.load(sa, None if self.has_free_seat else self.bursty[0])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(
     arrivals=ARRIVALS,
     slots=SLOTS,
@@ -240,7 +241,7 @@ def test_ovs_decides_as_it_is_told(
     assert decided(run) == naively_decided(_Ovs(card, period_ns), run)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(
     arrivals=ARRIVALS,
     slots=SLOTS,
@@ -265,7 +266,7 @@ def test_rate_decides_as_it_is_told(
     assert decided(run) == naively_decided(_Rate(card, **given), run)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(
     arrivals=ARRIVALS,
     slots=SLOTS,
@@ -288,7 +289,7 @@ def test_nru_decides_as_it_is_told(
     assert decided(run) == naively_decided(_Nru(card, interval_per_slot), run)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(
     arrivals=ARRIVALS,
     slots=SLOTS,

@@ -18,6 +18,7 @@ from saactors.traces.columns import trace_columns
 from tests.placement.policies.conftest import (
     ARRIVALS,
     AT_ONCE,
+    EXAMPLES,
     HOST,
     LATENCIES_NS,
     LOAD_HOST_NS,
@@ -50,7 +51,7 @@ class _Static(NaiveRule):
         return self.sa in self.chosen
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(arrivals=ARRIVALS, slots=SLOTS, latency_ns=LATENCIES_NS, at_once=AT_ONCE)
 def test_static_top_k_decides_as_it_is_told(
     lab_run: Callable[..., LabRun],

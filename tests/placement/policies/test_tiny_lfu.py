@@ -16,6 +16,7 @@ from saactors.placement.table import read_parameters
 from tests.placement.policies.conftest import (
     ARRIVALS,
     AT_ONCE,
+    EXAMPLES,
     LATENCIES_NS,
     SLOTS,
     NaiveRule,
@@ -81,7 +82,7 @@ class _TinyLfu(NaiveRule):
                 queue.remove(sa)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(
     arrivals=ARRIVALS,
     slots=SLOTS,
