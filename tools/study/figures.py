@@ -9,9 +9,7 @@ from typing import Final
 from study.drawing import FAINT, HUES, INK, Drawing
 from study.plan import (
     AXES,
-    AXES_PART,
     BASE,
-    BASE_PART,
     MEMORIES_MS,
     Point,
     grid_of,
@@ -20,14 +18,15 @@ from study.plan import (
 )
 from study.results import (
     OURS,
-    Figure,
     Result,
     by_cell,
+    cost_of,
+    cost_of_best,
     known,
     mean,
     saving_of,
     shortfall_of,
-    suite_mean,
+    suite_saving,
 )
 
 FOLDER: Final = "figures"
@@ -42,17 +41,17 @@ ROW: Final = 18.0
 PANEL: Final = 240.0
 
 Scale = Callable[[float], float]
+Cost = Callable[[Result], float]
 Cells = Mapping[str, Sequence[Result]]  # rows by workload
 
 
 def draw_figures(results: Sequence[Result], docs: Path) -> list[str]:
     """Draw all that the results have something for; returns their paths from the document."""
-    base = [one for one in results if one.part == BASE_PART]
-    axes = [one for one in results if one.part == AXES_PART]
+    base = [one for one in results if one.point == BASE]
     drawings = {"base": base_figure(_at_base(base, OURS))}
-    if axes:
-        drawings["axes"] = axes_figure([one for one in axes if not one.is_capture])
-        drawings["shortfall"] = shortfall_figure(axes)
+    if len(base) < len(results):
+        drawings["axes"] = axes_figure([one for one in results if not one.is_capture])
+        drawings["shortfall"] = shortfall_figure(results)
     if MEMORY_RULE in base[0].costs:
         drawings["memory"] = memory_figure(_at_base(base, MEMORY_RULE))
     (docs / FOLDER).mkdir(exist_ok=True)
@@ -85,8 +84,8 @@ def base_figure(cells: Cells) -> Drawing:
 
 
 def axes_figure(results: Sequence[Result]) -> Drawing:
-    """Mean saving over the suite along each axis, a line per rule."""
-    drawing = Drawing(860, 280, "Mean saving over the workloads along each axis")
+    """Saving over the suite along each axis, a line per rule."""
+    drawing = Drawing(860, 280, "Saving over the workloads along each axis")
     _legend(drawing, 50)
     scale = _scale(236, 32)
     for panel, (axis, (title, values)) in enumerate(AXES.items()):
@@ -102,11 +101,11 @@ def axes_figure(results: Sequence[Result]) -> Drawing:
             text = latency_text(value) if axis == "latency_us" else f"{value}"
             drawing.words((x, 254), text, "middle")
         on_axis = [[r for r in results if r.point == _moved(axis, value)] for value in values]
-        curves: list[tuple[str, Figure]] = [(INK, Result.best_saving)]
-        curves += [(hue, saving_of(rule)) for hue, rule in _painted(results)]
-        for hue, figure in curves:
-            means = [suite_mean(rows, figure) for rows in on_axis]
-            _curve(drawing, xs, means, scale, hue)
+        curves: list[tuple[str, Cost]] = [(INK, cost_of_best)]
+        curves += [(hue, cost_of(rule)) for hue, rule in _painted(results)]
+        for hue, cost in curves:
+            savings = [suite_saving(rows, cost) for rows in on_axis]
+            _curve(drawing, xs, savings, scale, hue)
     return drawing
 
 
@@ -115,7 +114,7 @@ def shortfall_figure(results: Sequence[Result]) -> Drawing:
     cells = by_cell(results)
     points = sorted({point for _, point in cells}, key=_along_axes)
     names = list(dict.fromkeys(name for name, _ in cells))
-    width, top = 50.0, 64.0
+    width, top = 56.0, 64.0
     size = (NAMES_WIDTH + width * len(points) + 10, top + ROW * len(names) + 12)
     drawing = Drawing(*size, "Points under the best in hindsight in each cell")
     for column, point in enumerate(points):

@@ -29,7 +29,7 @@ ROOT: Final = Path(__file__).parents[2]
 PROFILE: Final = "connectx6"
 PACKET_BYTES: Final = 1500  # the packet whose saving a load cost is counted in
 SAVING_NS: Final = cost_model(PROFILES[PROFILE], HOST).saving_ns(PACKET_BYTES)
-PACKETS: Final = 2_000_000  # of a synthetic trace of the base part; the axes have half of it
+PACKETS: Final = 2_000_000  # of a synthetic trace
 BASE_SEEDS: Final = 3
 
 LOAD_COSTS: Final = (1, 5, 20, 50, 200, 1000)  # packets whose saving a load takes
@@ -100,7 +100,6 @@ class Choice:
 class Group:
     """All choices on one trace and one card: they have one optimum between them."""
 
-    part: str
     workload: Workload
     seed: int | None  # None of a capture
     point: Point
@@ -112,8 +111,6 @@ class Group:
 
 
 BASE: Final = Point()
-BASE_PART: Final = "base"
-AXES_PART: Final = "axes"
 
 SYNTHETIC: Final = (
     Workload("zipf-0.8", "independent packets, SAs differ little", "zipf,sas=5000,exponent=0.8"),
@@ -200,18 +197,14 @@ def groups(
 ) -> Iterator[Group]:
     """What there is to run, those of one trace side by side; a capture must be there.
 
-    The base part is the base point with ``base_seeds`` traces of each model, so many packets long;
-    the axes part has every point, with one trace of each model and half the packets.
+    Synthetic traffic is made ``base_seeds`` times at the base point, once elsewhere.
     """
     for workload in workloads:
         for seed in [None] if workload.path else range(base_seeds):
             source = _source(workload, seed, packets)
-            yield Group(BASE_PART, workload, seed, BASE, setting_of(source, BASE))
-    for workload in workloads if len(points) > 1 else ():
-        seed = None if workload.path else 0
-        source = _source(workload, seed, packets // 2)
-        for point in points:
-            yield Group(AXES_PART, workload, seed, point, setting_of(source, point))
+            for point in points:
+                if not seed or point == BASE:
+                    yield Group(workload, seed, point, setting_of(source, point))
 
 
 def setting_of(source: Source, point: Point) -> Setting:

@@ -32,7 +32,6 @@ CAPTURE_NAMES: Final = frozenset(workload.name for workload in CAPTURES)
 class Result:
     """One trace on one card."""
 
-    part: str  # of the study: base or axes
     workload: str
     seed: int | None
     point: Point
@@ -43,6 +42,7 @@ class Result:
     optimum: float  # lower bound, % of never
     gap: float  # between the optimum's bounds, % of the achievable saving
     optimum_loads: int
+    half: float | None  # of our loads were commanded by then, % of the trace; None without loads
     costs: dict[str, float]  # by choice, % of never
     loads: dict[str, int]  # by choice
 
@@ -111,13 +111,15 @@ def write(results: Sequence[Result], path: Path) -> None:
             optimum = (_number(one.optimum), _number(one.gap))
             costs = [_number(one.costs[label]) for label in labels]
             loads = [one.loads[label] for label in labels]
-            named = (one.part, one.workload, seed, *point, *trace)
-            writer.writerow([*named, *optimum, one.optimum_loads, *costs, *loads])
+            named = (one.workload, seed, *point, *trace)
+            half = "" if one.half is None else _number(one.half)
+            writer.writerow([*named, *optimum, one.optimum_loads, half, *costs, *loads])
 
 
 _HEADINGS: Final = (
-    "part", "workload", "seed", "load_cost_packets", "load_latency_us", "slots_percent", "packets",
+    "workload", "seed", "load_cost_packets", "load_latency_us", "slots_percent", "packets",
     "sas", "slots", "duration_ns", "optimum", "gap", "optimum_loads",
+    "half_of_loads",
 )  # fmt: skip
 
 
@@ -130,13 +132,12 @@ def read(path: Path) -> list[Result]:
 
 
 def _result(labels: Sequence[str], line: Sequence[str]) -> Result:
-    part, workload, seed, *figures = line[: len(_HEADINGS)]
+    workload, seed, *figures = line[: len(_HEADINGS)]
     whole = [int(figure) for figure in figures[:7]]
     rest = line[len(_HEADINGS) :]
     costs = [float(cost) for cost in rest[: len(labels)]]
     loads = [int(count) for count in rest[len(labels) :]]
     return Result(
-        part=part,
         workload=workload,
         seed=int(seed) if seed else None,
         point=Point(*whole[:3]),
@@ -147,6 +148,7 @@ def _result(labels: Sequence[str], line: Sequence[str]) -> Result:
         optimum=float(figures[7]),
         gap=float(figures[8]),
         optimum_loads=int(figures[9]),
+        half=float(figures[10]) if figures[10] else None,
         costs=dict(zip(labels, costs, strict=True)),
         loads=dict(zip(labels, loads, strict=True)),
     )
@@ -201,3 +203,14 @@ def suite_ratio(results: Iterable[Result], figure: Callable[[Result], float]) ->
     """The geometric mean of a ratio, likewise."""
     logarithm = suite_mean(results, lambda one: math.log(figure(one)))
     return math.exp(logarithm) if logarithm is not None else math.nan
+
+
+def suite_saving(results: Sequence[Result], cost: Callable[[Result], float]) -> float | None:
+    """Saving in % between the geometric means of never (0%) and the optimum (100%)."""
+    best = suite_ratio(results, lambda one: min(one.optimum, 100.0))
+    return 100 * (100 - suite_ratio(results, cost)) / (100 - best) if best < 100 else None
+
+
+def cost_of_best(one: Result) -> float:
+    """What the best in hindsight costs."""
+    return one.costs[one.best()]

@@ -22,6 +22,7 @@ from study.results import (
     Result,
     by_cell,
     cost_of,
+    cost_of_best,
     default_rules,
     known,
     mean,
@@ -30,6 +31,7 @@ from study.results import (
     shortfall_of,
     suite_mean,
     suite_ratio,
+    suite_saving,
 )
 
 SHOWN: Final = (
@@ -43,7 +45,8 @@ MISS: Final = 3.0  # points under the best in hindsight that are too many
 FIXED_SHOWN: Final = 8
 NOTHING: Final = "None."
 OVER_SUITE: Final = (
-    "cost ÷ never", "cost ÷ optimum", "mean saving", "losses as 0", "worst saving", "cells below 0",
+    "cost ÷ never", "cost ÷ optimum", "suite saving", "mean saving", "losses as 0",
+    "worst saving", "cells below 0",
 )  # fmt: skip
 
 
@@ -121,7 +124,7 @@ def nothing_table(base: Sequence[Result]) -> str:
 def rules_table(suite: Sequence[Result]) -> str:
     """Every rule with its defaults over all cells, the best first."""
     heading = ("rule", *OVER_SUITE, "cells won")
-    wins = Counter(rows[0].best_default() for rows in by_cell(suite).values())
+    wins = Counter(one.best_default() for one in suite if one.achievable > 0)
     names = [name for name in RULES if name in suite[0].costs]
     ranked = sorted(names, key=lambda name: _cost(suite, name))
     rows = [
@@ -145,14 +148,14 @@ def fixed_table(suite: Sequence[Result]) -> str:
 
 
 def axes_table(suite: Sequence[Result]) -> str:
-    """Mean saving over the workloads at each point."""
+    """Saving over the workloads at each point."""
     rules = [rule for rule in ON_AXES if rule in suite[0].costs]
     heading = ("point", "best in hindsight", f"**{OURS}**", *rules, "short by > 3", "below 0")
     rows = []
     for point in dict.fromkeys(one.point for one in suite):
         some = [one for one in suite if one.point == point]
-        means = [suite_mean(some, Result.best_saving)]
-        means += [suite_mean(some, saving_of(rule)) for rule in (OURS, *rules)]
+        means = [suite_saving(some, cost_of_best)]
+        means += [suite_saving(some, cost_of(rule)) for rule in (OURS, *rules)]
         counts = (len(missed(some)), len(lost(some)))
         rows.append((str(point), *(shown(mean) for mean in means), *map(str, counts)))
     return table(heading, rows)
@@ -191,7 +194,7 @@ def winners_table(suite: Sequence[Result]) -> str:
         rules = default_rules(some[0].costs)
         ranked = sorted(rules, key=lambda rule: _cost(some, rule))
         best = [f"{rule} ({shown(suite_mean(some, saving_of(rule)))})" for rule in ranked[:3]]
-        wins = Counter(one.best_default() for one in some).most_common(3)
+        wins = Counter(one.best_default() for one in some if one.achievable > 0).most_common(3)
         rows.append((name, *best, ", ".join(f"{rule} {count}" for rule, count in wins)))
     return table(heading, rows, 5)
 
@@ -217,7 +220,7 @@ def wins_table(suite: Sequence[Result], rule: str) -> str:
 def _cells_table(cells: Iterable[Sequence[Result]]) -> str:
     heading = (
         "workload", "load cost", "latency", "slots", "achievable", "saves", "best in hindsight",
-        "it saves", "short by", "loads", "its loads",
+        "it saves", "short by", "loads", "its loads", "half by",
     )  # fmt: skip
     rows = []
     for some in cells:
@@ -226,7 +229,8 @@ def _cells_table(cells: Iterable[Sequence[Result]]) -> str:
         place = (str(one.point.load_cost), latency_text(one.point.latency_us))
         slots = f"{one.slots:,} ({one.point.slots_percent}%)"
         figures = (shown(mean(some, saving_of(OURS))), best, shown(mean(some, saving_of(best))))
-        loads = (f"{one.loads[OURS]:,}", f"{one.loads[best]:,}")
+        half = "–" if one.half is None else f"{shown(one.half)}%"
+        loads = (f"{one.loads[OURS]:,}", f"{one.loads[best]:,}", half)
         short = shown(mean(some, shortfall_of(OURS)))
         rows.append(
             (one.workload, *place, slots, f"{shown(one.achievable, 2)}%", *figures, short, *loads)
@@ -243,6 +247,7 @@ def _over_suite(suite: Sequence[Result], choose: Callable[[Result], str]) -> tup
     return (
         shown(suite_ratio(suite, lambda r: r.costs[choose(r)] / 100), 3),
         shown(suite_ratio(suite, lambda r: r.costs[choose(r)] / r.optimum), 3),
+        shown(suite_saving(suite, lambda r: r.costs[choose(r)])),
         shown(suite_mean(suite, lambda r: r.saving(choose(r)))),
         shown(suite_mean(suite, lambda r: _kept(r.saving(choose(r))))),
         shown(min(savings)) if savings else "–",

@@ -28,7 +28,7 @@ from saactors.lab.sweep_store import CELLS, Store
 from saactors.lab.trace import LabTrace, lab_trace
 from saactors.placement.routing import NIC
 from study.plan import Choice, Group
-from study.results import Result
+from study.results import OURS, Result
 
 GAP_WANTED: Final = 0.002  # of the achievable saving: the tables show tenths of a per cent
 
@@ -65,9 +65,8 @@ class Kept:
         kept = self.read(group)
         runs = {choice.label: kept["runs"][choice.label] for choice in choices}
         best, trace = kept["optimum"], kept["trace"]
-        never_ns = trace["never_ns"]
+        never_ns, half_ns = trace["never_ns"], runs[OURS]["half_ns"]
         return Result(
-            part=group.part,
             workload=group.workload.name,
             seed=group.seed,
             point=group.point,
@@ -78,6 +77,7 @@ class Kept:
             optimum=100 * best["lower_ns"] / never_ns,
             gap=100 * best["gap"],
             optimum_loads=best["loads"],
+            half=None if half_ns is None else 100 * half_ns / trace["duration_ns"],
             costs={label: 100 * run["cost_ns"] / never_ns for label, run in runs.items()},
             loads={label: run["loads"] for label, run in runs.items()},
         )
@@ -139,6 +139,7 @@ def run_group(setting: Setting, load_cost: int, found: Plain, left: Sequence[Cho
             "rule": choice.rule,
             "cost_ns": never_ns - saved_ns + len(run.loads) * card.load_host_ns,
             "loads": len(run.loads),
+            "half_ns": int(np.median(run.loads["time_ns"])) if len(run.loads) else None,
         }
     if finished["optimum"] is None:
         finished["trace"] = {
