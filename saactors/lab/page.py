@@ -59,7 +59,7 @@ def write_page(page: Page, path: str | Path) -> None:
 
 def html_of(page: Page) -> str:
     """The page as text."""
-    return Template(_part("saactors.lab", "page.html")).substitute(
+    return Template(_part("saactors.report", "page.html")).substitute(
         title=escape(f"{page.heading} · saactors"),
         version=escape(__version__),
         command=escape(page.command),

@@ -43,6 +43,7 @@ def page(result: RunResult) -> str:
     plots = charts(result)
     return Template(_part("page.html")).substitute(
         title=escape(f"{result.capture} · saactors"),
+        command="replay",
         version=escape(__version__),
         heading=escape(tables.title(result)),
         setting=escape(tables.setting(result)),
