@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 
 from saactors.errors import ParameterError
-from saactors.esp.suites import Aead, suite_of
-from saactors.model.sa import SaTable, grown
+from saactors.esp.portable_primitives import Primitive, primitive
+from saactors.esp.suites import suite_of
+from saactors.model.sa import NO_INTEGRITY_KEY, SaTable, grown
 
 CONTEXTS_MAX: Final = 131_072
 """Default bound: 2¹⁷, so that 10⁵ busy SAs keep theirs; about 310 MB when full."""
@@ -30,7 +31,7 @@ class ContextCache:
         if contexts_max < 1:
             raise ParameterError("contexts_max", contexts_max, "at least 1")
         self.contexts_max = contexts_max
-        self.known: list[Aead | None] = []  # by SA
+        self.known: list[Primitive | None] = []  # by SA
         self.used = np.zeros(0, np.uint8)  # by SA; 1: since the hand last came by
         self._sas = sas
         self._ring: list[int] = []  # SAs that have a primitive
@@ -50,10 +51,16 @@ class ContextCache:
             self.known.extend([None] * missing)
             self.used = grown(self.used, len(self._sas))
 
-    def make(self, sa: int) -> Aead:
+    def make(self, sa: int) -> Primitive:
         """Make the primitive of an SA that has none, evicting another's if the cache is full."""
-        suite = suite_of(self._sas.records[sa])
-        context = suite.aead(self._sas.keys[sa, : suite.key_bytes].tobytes())
+        record = self._sas.records[sa]
+        suite = suite_of(record)
+        key, integrity_key = self._sas.keys[sa, : suite.key_bytes].tobytes(), b""
+        if not suite.is_combined:
+            assert record["integrity_row"] != NO_INTEGRITY_KEY, "a separate suite wants two keys"
+            row = self._sas.integrity_keys[record["integrity_row"]]
+            integrity_key = row[: suite.integrity_key_bytes].tobytes()
+        context = primitive(suite, key, integrity_key)
         if len(self._ring) < self.contexts_max:
             self._ring.append(sa)
         else:

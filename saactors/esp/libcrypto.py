@@ -6,6 +6,9 @@ none of a version we know, ``LIBRARY`` is None and ``portable_cipher`` does the 
 Compiled code calls a C function by its symbol. The symbols get names of our own, each bound to the
 address that this process found, so that code kept on disk never holds an address, and another
 OpenSSL in the process (``cryptography`` brings one) is never mixed with this.
+
+Hashes are taken by the plain functions (SHA256_Init and its like), whose state lies where the
+caller says. The EVP ones allocate for every message, and take a microsecond before the first byte.
 """
 
 from __future__ import annotations
@@ -18,17 +21,27 @@ from typing import Any, Final
 import llvmlite.binding  # type: ignore[import-untyped]  # it ships no types
 from numba import config, types
 
+from saactors.esp.suites import Encryption, Suite
+
 NAMES: Final = ("libcrypto.so.3", "libcrypto.so.1.1")  # OpenSSL 3 and 1.1.1: the same calls
 
+SET_NONCE_BYTES: Final = 0x9  # EVP_CTRL_AEAD_SET_IVLEN
 GET_TAG: Final = 0x10  # EVP_CTRL_AEAD_GET_TAG
 SET_TAG: Final = 0x11
+CCM_NONCE_BYTES: Final = 11  # RFC 4309 §4
+
+STATE_BYTES: Final = 216  # the largest hash state, SHA512_CTX
 
 _POINTER: Final = (types.intp, ctypes.c_void_p)
 _INT: Final = (types.intc, ctypes.c_int)
+_SIZE: Final = (types.uintp, ctypes.c_size_t)
 _INIT: Final = (_POINTER,) * 5  # context, cipher, engine, key, IV
 _UPDATE: Final = (_POINTER, _POINTER, _POINTER, _POINTER, _INT)  # context, out, out size, in, size
 _FINAL: Final = (_POINTER, _POINTER, _POINTER)  # context, out, out size
 _CONTROL: Final = (_POINTER, _INT, _INT, _POINTER)  # context, command, size, bytes
+_HASH_INIT: Final = (_POINTER,)  # state
+_HASH_UPDATE: Final = (_POINTER, _POINTER, _SIZE)  # state, bytes, size
+_HASH_FINAL: Final = (_POINTER, _POINTER)  # digest, state
 _FUNCTIONS: Final = {
     "EVP_EncryptInit_ex": _INIT,
     "EVP_EncryptUpdate": _UPDATE,
@@ -37,6 +50,16 @@ _FUNCTIONS: Final = {
     "EVP_DecryptUpdate": _UPDATE,
     "EVP_DecryptFinal_ex": _FINAL,
     "EVP_CIPHER_CTX_ctrl": _CONTROL,
+    "SHA1_Init": _HASH_INIT,
+    "SHA1_Update": _HASH_UPDATE,
+    "SHA1_Final": _HASH_FINAL,
+    "SHA256_Init": _HASH_INIT,
+    "SHA256_Update": _HASH_UPDATE,
+    "SHA256_Final": _HASH_FINAL,
+    "SHA384_Init": _HASH_INIT,
+    "SHA512_Init": _HASH_INIT,
+    "SHA512_Update": _HASH_UPDATE,
+    "SHA512_Final": _HASH_FINAL,
 }
 
 
@@ -47,15 +70,22 @@ class Library:
     name: str
     functions: ctypes.CDLL
 
-    def context(self, cipher: str) -> int | None:
-        """A new EVP context for that cipher, no key yet; None if the library does not have it."""
-        find: Any = getattr(self.functions, cipher, None)
+    def context(self, suite: Suite) -> int | None:
+        """A new EVP context for a suite's cipher, no key yet; None if the library has it not."""
+        find: Any = getattr(self.functions, suite.openssl_cipher, None)
         if find is None:
             return None
         make: Any = self.functions.EVP_CIPHER_CTX_new
         find.restype = make.restype = ctypes.c_void_p
         context: int = make()
-        if self.functions.EVP_EncryptInit_ex(context, find(), None, None, None) != 1:
+        calls_done = self.functions.EVP_EncryptInit_ex(context, find(), None, None, None)
+        if suite.encryption is Encryption.CCM:
+            control = self.functions.EVP_CIPHER_CTX_ctrl
+            calls_done &= control(context, SET_NONCE_BYTES, CCM_NONCE_BYTES, None)
+            calls_done &= control(context, SET_TAG, suite.icv_bytes, None)
+        # ESP pads to whole blocks itself (RFC 4303 §2.4).
+        calls_done &= self.functions.EVP_CIPHER_CTX_set_padding(ctypes.c_void_p(context), 0)
+        if calls_done != 1:
             self.free(context)
             return None
         return context
@@ -105,3 +135,13 @@ decrypt_init: Final = _callable("EVP_DecryptInit_ex")
 decrypt_update: Final = _callable("EVP_DecryptUpdate")
 decrypt_final: Final = _callable("EVP_DecryptFinal_ex")
 control: Final = _callable("EVP_CIPHER_CTX_ctrl")
+sha1_init: Final = _callable("SHA1_Init")
+sha1_update: Final = _callable("SHA1_Update")
+sha1_final: Final = _callable("SHA1_Final")
+sha256_init: Final = _callable("SHA256_Init")
+sha256_update: Final = _callable("SHA256_Update")
+sha256_final: Final = _callable("SHA256_Final")
+sha384_init: Final = _callable("SHA384_Init")
+sha512_init: Final = _callable("SHA512_Init")
+sha512_update: Final = _callable("SHA512_Update")
+sha512_final: Final = _callable("SHA512_Final")

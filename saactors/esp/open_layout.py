@@ -10,7 +10,8 @@ them (SHOULD) because that helps a little where there is no integrity check; eve
 one that covers the padding, so a check could only refuse packets that the peer did send so. Linux
 does not look either.
 
-The inner packet is taken as it is. IP and UDP checksums outside are not verified: the ICV covers
+The inner packet is taken as it is, but for what its headers learn from the outer ones
+(``inner_headers``). IP and UDP checksums outside are not verified: the ICV covers
 what matters, and captures from cards that compute checksums themselves hold wrong ones.
 """
 
@@ -21,6 +22,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from saactors.esp.inner_headers import ecn_of, leave_tunnel
 from saactors.esp.scratch import (
     CIPHER,
     CIPHER_END,
@@ -29,6 +31,7 @@ from saactors.esp.scratch import (
     OUTER,
     OUTER_END,
     ROW,
+    SPAN_ECN,
     SPAN_EXTENDED,
     SPAN_SA,
 )
@@ -73,6 +76,7 @@ Packets decide: one with an IP packet inside (next header 4 or 41) is opened as 
 
 _TUNNEL: Final = int(Mode.TUNNEL)
 _LOW_MASK: Final = np.uint64(0xFFFF_FFFF)
+_ALIGN_BYTES: Final = 4  # senders pad to it (RFC 4303 §2.4); nothing depends on it here
 _EPOCH: Final = 1 << 32  # sequence numbers that share one high half
 
 
@@ -114,7 +118,7 @@ def locate(
             verdict = CUT_BY_SNAP_LENGTH
         cipher = esp + ESP_HEADER_BYTES + signed(sizes["iv_bytes"])
         plain_bytes = end - cipher - signed(sizes["icv_bytes"])
-        if verdict == PASSED and plain_bytes < ESP_TRAILER_BYTES:
+        if verdict == PASSED and not _can_be_plain(plain_bytes, signed(sizes["align_bytes"])):
             verdict = MALFORMED_ESP
         verdicts[i] = verdict
         if verdict != PASSED:
@@ -125,7 +129,7 @@ def locate(
             high = infer_high(highest[i], low, window_packets)
             extended += 1
         sequences[i] = (np.uint64(high) << np.uint64(32)) | np.uint64(low)
-        write_words(strips[live], data, esp, keys[sa], high)
+        write_words(strips[live], data, esp, sizes, keys[sa], high)
 
         if record["mode"] == _TUNNEL:
             outer = start
@@ -138,8 +142,17 @@ def locate(
         spans[INNER, live], spans[INNER_END, live] = inner, joined
         spans[ROW, live], spans[SPAN_SA, live] = i, sa
         spans[SPAN_EXTENDED, live] = record["extended_sequence"]
+        spans[SPAN_ECN, live] = ecn_of(data, start)
         live += 1
     return live, extended, transport, joined
+
+
+@compiled
+def _can_be_plain(plain_bytes: int, align_bytes: int) -> bool:
+    """Whether a ciphertext has a size that the suite can decrypt; only blocks have to be whole."""
+    return plain_bytes >= ESP_TRAILER_BYTES and (
+        align_bytes <= _ALIGN_BYTES or plain_bytes % align_bytes == 0
+    )
 
 
 @compiled
@@ -214,10 +227,15 @@ def unwrap(
             elif next_header == NO_NEXT_HEADER:
                 verdicts[row] = DUMMY
             elif _is_tunneled(sas[spans[SPAN_SA, k]]["mode"], next_header):
-                lengths[row] = _inner_length(joined, plain, end, next_header)
+                length = _inner_length(joined, plain, end, next_header)
+                verdict = NO_INNER_PACKET
+                if length:
+                    forwards = sas[spans[SPAN_SA, k]]["forwards"]
+                    inner = joined[plain : plain + length]
+                    verdict = leave_tunnel(inner, spans[SPAN_ECN, k], forwards)
+                verdicts[row] = verdict
                 starts[row] = plain
-                if lengths[row] == 0:
-                    verdicts[row] = NO_INNER_PACKET
+                lengths[row] = length if verdict == PASSED else 0
             else:
                 _, _, _, _, field = header_chain(joined, head, plain)
                 joined[head + field] = next_header

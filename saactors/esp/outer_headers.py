@@ -11,8 +11,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from saactors.esp.header_rules import FIXED_DSCP, HOP_LIMIT, DontFragment, Ecn, FlowLabel
 from saactors.esp.wire import (
     ESP,
+    ESP_HEADER_BYTES,
     IPV4,
     IPV4_HEADER_BYTES,
     IPV4_PROTOCOL_AT,
@@ -34,9 +36,13 @@ from saactors.esp.wire import (
 )
 from saactors.model.compiled import compiled
 
-HOP_LIMIT: Final = 64  # RFC 1700's default TTL, and Linux's
-
 _DO_NOT_FRAGMENT: Final = 0x4000
+_ECN_MASK: Final = 3
+_DSCP_MASK: Final = 0xFC
+_ECN_COPY: Final = int(Ecn.COPY)
+_DF_COPY: Final = int(DontFragment.COPY)
+_DF_SET: Final = int(DontFragment.SET)
+_FLOW_LABEL_COPY: Final = int(FlowLabel.COPY)
 _HALF: Final = np.uint64(32)
 _LOW_MASK: Final = np.uint64(0xFFFF_FFFF)
 
@@ -47,33 +53,39 @@ def write_outer_header(
 ) -> tuple[int, int, int]:
     """Write a tunnel's outer IP header (RFC 4301 §5.1.2), except its length and protocol.
 
-    DSCP and, by RFC 6040's normal mode, ECN are copied. Don't-fragment is copied from IPv4 and set
-    for IPv6, whose packets no router fragments; the identification, which only fragments need (RFC
-    6864), is 0 with it and comes from the sequence number without. The flow label is copied.
+    DSCP, ECN and flow label are copied unless the SA says otherwise. So is don't-fragment from
+    IPv4; for IPv6, whose packets no router fragments, it counts as set. The identification, which
+    only fragments need (RFC 6864), is 0 with it and comes from the sequence number without.
 
     Returns the header's size, where its protocol number stands, and that of the inner packet.
     """
-    inner_is_ipv4 = inner[0] >> 4 == 4
-    if inner_is_ipv4:
-        traffic_class = signed(inner[1])
+    if inner[0] >> 4 == 4:
+        inside = IPV4
         flow_label = 0
         fragmenting = read_u16(inner, 6) & _DO_NOT_FRAGMENT
+        traffic_class = signed(inner[1])
     else:
+        inside = IPV6
         first_word = read_u32(inner, 0)
-        traffic_class = (first_word >> 20) & 0xFF
-        flow_label = first_word & 0xFFFFF
+        flow_label = first_word & 0xFFFFF if record["flow_label"] == _FLOW_LABEL_COPY else 0
         fragmenting = _DO_NOT_FRAGMENT
-    inside = IPV4 if inner_is_ipv4 else IPV6
+        traffic_class = (first_word >> 20) & 0xFF
+    traffic_class = _outer_traffic_class(record, traffic_class)
+    hop_limit = signed(record["hop_limit"])
+    if hop_limit == 0:
+        hop_limit = HOP_LIMIT
     if record["outer_version"] == 4:
+        if record["dont_fragment"] != _DF_COPY:
+            fragmenting = _DO_NOT_FRAGMENT if record["dont_fragment"] == _DF_SET else 0
         write_u16(head, 0, (0x45 << 8) | traffic_class)
         write_u16(head, 4, 0 if fragmenting else low)
         write_u16(head, 6, fragmenting)
-        head[8] = HOP_LIMIT
+        head[8] = hop_limit
         write_u32(head, 12, signed(record["source_low"] & _LOW_MASK))
         write_u32(head, 16, signed(record["destination_low"] & _LOW_MASK))
         return IPV4_HEADER_BYTES, IPV4_PROTOCOL_AT, inside
     write_u32(head, 0, (6 << 28) | (traffic_class << 20) | flow_label)
-    head[7] = HOP_LIMIT
+    head[7] = hop_limit
     _write_u64(head, 8, record["source_high"])
     _write_u64(head, 16, record["source_low"])
     _write_u64(head, 24, record["destination_high"])
@@ -82,10 +94,22 @@ def write_outer_header(
 
 
 @compiled
+def _outer_traffic_class(record: np.void, inner: int) -> int:
+    """DSCP and ECN of the outer header; see ``header_rules`` for the record's numbers."""
+    dscp = inner & _DSCP_MASK
+    if record["dscp"] & FIXED_DSCP:
+        dscp = (signed(record["dscp"]) << 2) & _DSCP_MASK
+    return dscp | (inner & _ECN_MASK if record["ecn"] == _ECN_COPY else 0)
+
+
+@compiled
 def finish_head(
     head: Bytes, place: int, field: int, length: int, record: np.void, high: int, low: int
 ) -> None:
-    """Write UDP header, ESP header and IV behind the IP headers, and fit the IP headers to them."""
+    """Write UDP header, ESP header and IV behind the IP headers, and fit the IP headers to them.
+
+    The IV is the sequence number, in as many bytes as the head has left: none, 8 or 16.
+    """
     esp = head[place:]
     head[field] = ESP
     if record["source_port"]:
@@ -98,8 +122,10 @@ def finish_head(
     set_ip_length(head, 0, length)
     write_u32(esp, 0, signed(record["spi"]))
     write_u32(esp, 4, low)
-    write_u32(esp, 8, high)
-    write_u32(esp, 12, low)
+    if len(esp) > ESP_HEADER_BYTES:
+        esp[ESP_HEADER_BYTES:] = 0
+        write_u32(esp, len(esp) - 8, high)
+        write_u32(esp, len(esp) - 4, low)
 
 
 @compiled

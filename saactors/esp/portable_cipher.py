@@ -6,7 +6,7 @@ For systems without a libcrypto of their own. The calls are all that is Python p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Final
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 
 from saactors.esp.contexts import ContextCache
+from saactors.esp.portable_primitives import Primitive
 from saactors.esp.scratch import (
     CIPHER,
     CIPHER_END,
@@ -35,7 +36,7 @@ from saactors.esp.scratch import (
     OpenScratch,
     SealScratch,
 )
-from saactors.esp.suites import Aead
+from saactors.esp.suites import SUITES, Encryption
 from saactors.esp.verdict_numbers import ICV_FAILED
 from saactors.esp.words import (
     EXTENDED_AT,
@@ -47,7 +48,10 @@ from saactors.esp.words import (
 )
 from saactors.model.sa import SaTable
 
-Job = tuple[Aead, bytes, memoryview, bytes]  # primitive, nonce, text, associated data
+Job = tuple[Primitive, bytes, memoryview, bytes]  # primitive, nonce, text, associated data
+
+_MAKES_IV: Final = np.array([suite.encryption is Encryption.CBC for suite in SUITES])
+_IV_BYTES: Final = 16  # of those suites
 
 _WORDS: Final = np.dtype(
     {
@@ -63,9 +67,10 @@ _WORDS: Final = np.dtype(
 class PortableCipher:
     """A ``BurstCipher`` with a context of ``cryptography`` for each busy SA."""
 
-    __slots__ = ("contexts",)
+    __slots__ = ("_sas", "contexts")
 
     def __init__(self, sas: SaTable, contexts: ContextCache | None = None) -> None:
+        self._sas = sas
         self.contexts = ContextCache(sas) if contexts is None else contexts
 
     def encrypt(self, scratch: SealScratch, laid: Laid) -> npt.NDArray[np.uint8]:
@@ -78,8 +83,8 @@ class PortableCipher:
             [plains[start:end] for start, end in bounds],
             edges[EXTENDED].tolist() if laid.extended else [],
         )
-        parts: list[bytes] = [b""] * (2 * laid.live)
-        parts[0::2] = _heads(scratch, laid)
+        parts: list[bytes | memoryview] = [b""] * (2 * laid.live)
+        parts[0::2] = _heads(scratch, laid, _MAKES_IV[self._sas.records["suite"][edges[SA]]])
         parts[1::2] = [
             context.encrypt(nonce, plain, associated) for context, nonce, plain, associated in jobs
         ]
@@ -154,15 +159,19 @@ def _slices(
     return [view[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
-def _heads(scratch: SealScratch, laid: Laid) -> list[bytes]:
-    """Heads as bytes; quickly where all have one size, as packets of one kind of tunnel do."""
+def _heads(
+    scratch: SealScratch, laid: Laid, makes_iv: npt.NDArray[np.bool_]
+) -> Sequence[bytes | memoryview]:
+    """Heads as bytes; quickly where all have one size, as packets of one kind of tunnel do.
+
+    Where the primitive makes the IV, what stands in its place is left out.
+    """
     size = laid.same_head_bytes
-    if size:
+    if size and not makes_iv.any():
         same: list[bytes] = scratch.heads[: laid.live * size].view(_bytes_dtype(size)).tolist()
         return same
-    edges = scratch.edges[HEAD, : laid.live + 1].tolist()
-    heads = scratch.heads[: edges[-1]].tobytes()
-    return [heads[start:end] for start, end in pairwise(edges)]
+    edges = scratch.edges[HEAD, : laid.live + 1]
+    return _slices(scratch.heads.data, edges[:-1], edges[1:] - _IV_BYTES * makes_iv)
 
 
 @cache

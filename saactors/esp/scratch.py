@@ -21,9 +21,9 @@ EDGE_ROWS: Final = 4
 HEAD, PLAIN, SA, EXTENDED = range(EDGE_ROWS)
 """The rows of ``SealScratch.edges``."""
 
-SPAN_ROWS: Final = 9
-CIPHER, CIPHER_END, OUTER, OUTER_END, INNER, INNER_END, ROW, SPAN_SA, SPAN_EXTENDED = range(
-    SPAN_ROWS
+SPAN_ROWS: Final = 10
+CIPHER, CIPHER_END, OUTER, OUTER_END, INNER, INNER_END, ROW, SPAN_SA, SPAN_EXTENDED, SPAN_ECN = (
+    range(SPAN_ROWS)
 )
 """The rows of ``OpenScratch.spans``."""
 
@@ -83,7 +83,8 @@ class OpenScratch:
     ``OUTER`` and ``OUTER_END`` the IP headers that transport mode wants again (nothing in tunnel
     mode); ``INNER`` and ``INNER_END`` the place of the plaintext where these headers and the
     plaintexts are joined; ``ROW`` is its row, ``SPAN_SA`` its SA, ``SPAN_EXTENDED`` 1 if that has
-    extended sequence numbers. ``strips[k]`` is its strip of ``words``.
+    extended sequence numbers, ``SPAN_ECN`` the congestion bits of its outer header. ``strips[k]``
+    is its strip of ``words``.
     """
 
     __slots__ = ("packets", "rows", "spans", "strips")

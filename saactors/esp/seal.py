@@ -53,6 +53,8 @@ class Sealer:
         data: npt.NDArray[np.uint8],
         packets: npt.NDArray[np.void],
         rows: npt.NDArray[np.int32],
+        *,
+        dummies: bool = False,
     ) -> Sealed:
         """Seal rows (n,) of ``packets``, a record array of ``PACKET`` over ``data``.
 
@@ -61,7 +63,10 @@ class Sealer:
         where ESP does not fit a 16-bit length, OUTER_FRAGMENT for a fragment in transport mode (ESP
         protects whole packets there, RFC 4303 §3.3.4), MALFORMED_IP, CUT_BY_SNAP_LENGTH where not
         even the headers were captured, SEQUENCE_ZERO and SEQUENCE_EXHAUSTED for numbers that the
-        SA must not send.
+        SA must not send, PACKET_TOO_BIG and HOP_LIMIT_EXCEEDED where an ICMP message is due.
+
+        With ``dummies`` each becomes the payload of a dummy packet (RFC 4303 §2.6), which the other
+        end throws away; an SA needs endpoints for that, also in transport mode.
         """
         columns = starts, lengths, verdicts = _result_columns(len(rows))
         scratch, sas = self._scratch, self._sas
@@ -81,6 +86,7 @@ class Sealer:
                     scratch.heads,
                     scratch.plains,
                     *columns,
+                    dummies,
                 )
             )
             if laid.live != NO_ROOM:

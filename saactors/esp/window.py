@@ -12,7 +12,8 @@ above H holds none that the window still covers:
     window:      [···················H]       bits of word k above H are clear
     H moves into word k+1: it lies where k-2 lay, all of which is now below the window
 
-Check a packet only after its ICV: a forged packet must not move the window.
+Check a packet only after its ICV: a forged packet must not move the window. An authentic one does,
+also where it is not passed on for another reason (a dummy, say): it has been received.
 """
 
 from __future__ import annotations
@@ -23,7 +24,17 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import ParameterError
-from saactors.esp.verdict_numbers import PASSED, REPLAYED, SEQUENCE_ZERO, TOO_OLD
+from saactors.esp.verdict_numbers import (
+    BAD_PADDING,
+    CONGESTION_ON_NOT_ECT,
+    DUMMY,
+    HOP_LIMIT_EXCEEDED,
+    NO_INNER_PACKET,
+    PASSED,
+    REPLAYED,
+    SEQUENCE_ZERO,
+    TOO_OLD,
+)
 from saactors.model.compiled import compiled
 from saactors.model.sa import grown
 
@@ -33,6 +44,15 @@ WINDOW_PACKETS: Final = 128
 WINDOW_PACKETS_MAX: Final = 4096
 
 _WORD_BITS: Final = 64
+_AUTHENTIC: Final = (
+    PASSED,
+    DUMMY,
+    BAD_PADDING,
+    NO_INNER_PACKET,
+    CONGESTION_ON_NOT_ECT,
+    HOP_LIMIT_EXCEEDED,
+)
+"""What is found out about a packet only after its ICV was right."""
 
 
 class ReplayWindows:
@@ -84,11 +104,11 @@ class ReplayWindows:
         sequence: npt.NDArray[np.uint64],
         verdict: npt.NDArray[np.uint8],
     ) -> None:
-        """Judge the rows whose verdict is PASSED, in order, and write the verdicts of the refused.
+        """Judge the rows that are authentic, in order, and write the verdicts of the refused.
 
-        A row that passes has moved or marked its window; the others (SEQUENCE_ZERO, REPLAYED,
-        TOO_OLD) have changed nothing. All columns have shape (n,); every SA has its window (see
-        ``grow``).
+        A row that is not refused has moved or marked its window and keeps its verdict; the others
+        (SEQUENCE_ZERO, REPLAYED, TOO_OLD) have changed nothing. All columns have shape (n,); every
+        SA has its window (see ``grow``).
         """
         _check_and_update(self._highest, self._bitmaps, self.window_packets, sa, sequence, verdict)
 
@@ -103,9 +123,11 @@ def _check_and_update(
     verdicts: npt.NDArray[np.uint8],
 ) -> None:
     for row in range(len(sas)):
-        if verdicts[row] == PASSED:
+        if verdicts[row] in _AUTHENTIC:
             sa = sas[row]
-            verdicts[row] = _take(highest, bitmaps[sa], sa, window_packets, sequences[row])
+            refusal = _take(highest, bitmaps[sa], sa, window_packets, sequences[row])
+            if refusal != PASSED:
+                verdicts[row] = refusal
 
 
 @compiled

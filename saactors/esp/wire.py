@@ -119,6 +119,17 @@ def set_ipv4_checksum(data: Bytes, start: int, header_bytes: int) -> None:
 
 
 @compiled
+def replace_u16(data: Bytes, at: int, number: int, checksum_at: int) -> None:
+    """Put a 16-bit number at ``at`` and bring the checksum up to date (RFC 1624, equation 3).
+
+    A checksum that was wrong stays wrong, as it should: who computes it anew hides the damage.
+    """
+    total = (~read_u16(data, checksum_at) & 0xFFFF) + (~read_u16(data, at) & 0xFFFF) + number
+    write_u16(data, at, number)
+    write_u16(data, checksum_at, checksum(total))
+
+
+@compiled
 def header_chain(data: Bytes, start: int, end: int) -> tuple[int, int, int, int, int]:
     """Walk the headers of the IP packet at ``start``, whose fixed header ends before ``end``.
 

@@ -4,7 +4,9 @@ The table only grows: an index once given stays valid for the whole run, so arra
 (metrics, residency, replay windows, sequence counters) are indexed by it. Whoever owns such an
 array grows it when a burst says that more SAs exist (``Burst.sa_count``).
 
-Keys live in one array of their own that no record, message, event or repr contains (law 10).
+Keys live in arrays of their own that no record, message, event or repr contains (law 10). Most SAs
+have one key, for encryption and integrity at once; the second one of the others is kept apart, so
+that it costs nothing where there is none.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ import numpy.typing as npt
 
 KEY_BYTES_MAX: Final = 32
 SALT_BYTES: Final = 4
+INTEGRITY_KEY_BYTES_MAX: Final = 64
+
+NO_INTEGRITY_KEY: Final = -1
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
@@ -33,6 +38,16 @@ SA: Final = np.dtype(
         ("mode", "u1"),  # saactors.model.sa.Mode
         ("outer_version", "u1"),  # 4 or 6 (tunnel mode)
         ("extended_sequence", "u1"),  # 1: 64-bit sequence numbers (ESN)
+        ("integrity_row", "i4"),  # of SaTable.integrity_keys; written by the table
+        # How a tunnel's outer header is made; zeroes are the usual way (saactors.esp.header_rules).
+        ("dscp", "u1"),
+        ("ecn", "u1"),
+        ("dont_fragment", "u1"),
+        ("flow_label", "u1"),
+        ("hop_limit", "u1"),
+        ("forwards", "u1"),  # 1: the inner hop limit is lowered on the way
+        ("tfc_bytes", "u2"),  # payloads are filled up to this size (RFC 4303 §2.7)
+        ("path_mtu_bytes", "u2"),  # no sealed packet is longer; 0: no limit but IP's
     ],
     align=True,
 )
@@ -49,16 +64,19 @@ class SaTable:
     """All SAs of a run, by index.
 
     ``records`` is a record array of ``SA``; ``keys`` a uint8 array of shape (count, 36): up to 32
-    key bytes from the left, the salt in the last 4. Both are replaced when the table grows: read
-    them through the table, do not keep them over an ``add``.
+    key bytes from the left, the salt in the last 4, ending where the row ends;
+    ``integrity_keys`` one of shape (m, 64), its row of an SA in ``records["integrity_row"]``. All
+    are replaced when the table grows: read them through the table, do not keep them over an
+    ``add``.
     """
 
-    __slots__ = ("_count", "_keys", "_records")
+    __slots__ = ("_count", "_integrity_count", "_integrity_keys", "_keys", "_records")
 
     def __init__(self, capacity: int = 64) -> None:
         self._records = np.zeros(capacity, SA)
         self._keys = np.zeros((capacity, KEY_BYTES_MAX + SALT_BYTES), np.uint8)
-        self._count = 0
+        self._integrity_keys = np.zeros((0, INTEGRITY_KEY_BYTES_MAX), np.uint8)
+        self._count = self._integrity_count = 0
 
     def __len__(self) -> int:
         return self._count
@@ -79,15 +97,39 @@ class SaTable:
         """Key material, shape (len(self), 36). Secret."""
         return self._keys[: self._count]
 
-    def add(self, records: npt.NDArray[np.void], keys: npt.NDArray[np.uint8]) -> range:
-        """Add SAs and return their indices; ``keys`` has shape (len(records), 36)."""
+    @property
+    def integrity_keys(self) -> npt.NDArray[np.uint8]:
+        """Second keys, shape (m, 64), from the left. Secret."""
+        return self._integrity_keys[: self._integrity_count]
+
+    def add(
+        self,
+        records: npt.NDArray[np.void],
+        keys: npt.NDArray[np.uint8],
+        integrity_keys: npt.NDArray[np.uint8] | None = None,
+    ) -> range:
+        """Add SAs and return their indices.
+
+        ``keys`` has shape (len(records), 36); ``integrity_keys`` (len(records), 64), or is None if
+        none of these SAs has a second key.
+        """
         first, last = self._count, self._count + len(records)
         self._records = grown(self._records, last)
         self._keys = grown(self._keys, last)
         self._records[first:last] = records
         self._keys[first:last] = keys
+        self._records["integrity_row"][first:last] = NO_INTEGRITY_KEY
         self._count = last
+        if integrity_keys is not None and len(records):
+            self._add_integrity_keys(range(first, last), integrity_keys)
         return range(first, last)
+
+    def _add_integrity_keys(self, sas: range, keys: npt.NDArray[np.uint8]) -> None:
+        first, last = self._integrity_count, self._integrity_count + len(sas)
+        self._integrity_keys = grown(self._integrity_keys, last)
+        self._integrity_keys[first:last] = keys
+        self._records["integrity_row"][sas.start : sas.stop] = np.arange(first, last)
+        self._integrity_count = last
 
 
 def grown(array: npt.NDArray[ScalarT], rows: int) -> npt.NDArray[ScalarT]:

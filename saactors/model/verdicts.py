@@ -33,6 +33,11 @@ class Verdict(IntEnum):
     UNKNOWN_SPI = 27
     UNSUPPORTED_SUITE = 28
     OUTER_FRAGMENT = 29
+    LIFETIME_EXPIRED = 30
+
+    # Fragments of ESP packets, where they are reassembled before opening.
+    FRAGMENT_HELD = 35  # its bytes go on in the packet that the last fragment completes
+    FRAGMENT_REFUSED = 36
 
     # Found by a crypto component.
     PACKET_TOO_LONG = 40
@@ -41,6 +46,9 @@ class Verdict(IntEnum):
     BAD_PADDING = 43
     DUMMY = 44
     NO_INNER_PACKET = 45
+    CONGESTION_ON_NOT_ECT = 46
+    PACKET_TOO_BIG = 47  # for the path, and not to be fragmented
+    HOP_LIMIT_EXCEEDED = 48
 
     # Decided by the egress, which owns the replay windows.
     SEQUENCE_ZERO = 60

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from saactors.esp.association import address_of
 from saactors.esp.suites import SUITES
 from saactors.model.sa import Mode
 from saactors.observe.events import SaAdded
 from saactors.replay.options import ReplayOptions
 from saactors.replay.security import Security
-from saactors.streams.sa_maker import address_of
 
 
 def describe_sa(security: Security, sa: int, options: ReplayOptions, now_ns: int) -> SaAdded:
@@ -29,7 +29,7 @@ def describe_sa(security: Security, sa: int, options: ReplayOptions, now_ns: int
 
 def stream_of(security: Security, sa: int) -> tuple[str, str]:
     """Source and destination of what the SA carries: of its stream where it was made for one."""
-    known = security.associations
+    known = security.streams
     places = np.flatnonzero(known["sa_number"] == sa + 1)
     record = known[places[0]] if len(places) else security.sas.records[sa]
     source = str(address_of(int(record["source_high"]), int(record["source_low"])))

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import trio
 
 from saactors.errors import SaactorsError
-from saactors.esp.key_table import write_key_table
+from saactors.esp.sa_formats.wireshark import format_key_table
 from saactors.observe.observer import Listener
 from saactors.replay.build import Replay, build_replay
 from saactors.replay.options import ReplayOptions
@@ -18,6 +18,7 @@ from saactors.report.page import write_page
 from saactors.report.result import RunResult
 from saactors.runtime.clock import VirtualClock
 from saactors.runtime.scheduler import seed_scheduler
+from saactors.scenario.sa_files import write_sa_file
 from saactors.topology import run_system
 from saactors.traces.reader import CaptureReader
 
@@ -54,8 +55,7 @@ def replay(
         _run(built, stop_on_signal=stop_on_signal)
         wall_s = time.monotonic() - began
         if options.write_keys is not None:
-            security = built.security
-            write_key_table(options.write_keys, security.sas, security.first_sequences)
+            write_sa_file(options.write_keys, format_key_table(built.security.associations))
         result = result_of(built, wall_s)
     if options.report is not None:
         write_page(result, options.report)

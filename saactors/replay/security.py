@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from itertools import chain, repeat
 
 import numpy as np
 import numpy.typing as npt
 
 from saactors.actors.classifier import Classifier
 from saactors.errors import ParameterError
-from saactors.esp.key_table import UNSUPPORTED_SUITE, KeyTable, KeyTableEntry, read_key_table
-from saactors.esp.keys import derive_keys
-from saactors.esp.suites import SUITE_NUMBERS
+from saactors.esp.association import Association, add_associations, association_at
+from saactors.esp.keys import derive_integrity_keys, derive_keys
+from saactors.esp.sa_formats.wireshark import UNSUPPORTED_SUITE, KeyTable, KeyTableEntry
+from saactors.esp.suites import SUITE_NUMBERS, SUITES
 from saactors.esp.window import ReplayWindows
 from saactors.model.packets import NO_SA
-from saactors.model.sa import KEY_BYTES_MAX, SA, SALT_BYTES, Mode, SaTable
+from saactors.model.sa import Mode, SaTable
 from saactors.model.selector import Action, Selector, Stream, selector_columns
 from saactors.replay.options import ReplayOptions, SaPer
+from saactors.scenario.sa_files import read_key_table
 from saactors.scenario.spd import spd_entries, templates
 from saactors.scenario.tables import GivenSa, Template
 from saactors.streams.associations import ASSOCIATION
 from saactors.streams.crypto import Crypto, Opening, Sealing
 from saactors.streams.inbound import NO_ROOM, UNSUPPORTED, InboundClassifier
 from saactors.streams.outbound import OutboundClassifier
-from saactors.streams.sa_maker import SaMaker, SaTemplate, halves
+from saactors.streams.sa_maker import SaMaker, SaTemplate
 
 _MODES = {"tunnel": Mode.TUNNEL, "transport": Mode.TRANSPORT}
 _STREAMS = {
@@ -57,7 +61,14 @@ class Security:
         return self.windows if self.real else None
 
     @property
-    def associations(self) -> npt.NDArray[np.void]:
+    def associations(self) -> Iterator[Association]:
+        """The SAs, as values, with their keys."""
+        firsts = chain(self.first_sequences, repeat(1))
+        for number, first_sequence in zip(range(len(self.sas)), firsts, strict=False):
+            yield association_at(self.sas, number, first_sequence)
+
+    @property
+    def streams(self) -> npt.NDArray[np.void]:
         """The streams that SAs were made for (record array of ASSOCIATION)."""
         if self.outbound is None:
             return np.zeros(0, ASSOCIATION)
@@ -129,27 +140,47 @@ def _template(template: Template) -> SaTemplate:
         mode=_MODES[template.mode],
         source_port=udp.source_port if udp else 0,
         destination_port=udp.destination_port if udp else 0,
+        headers=template.headers.rules,
+        tfc_bytes=template.tfc_bytes,
+        path_mtu_bytes=template.path_mtu_bytes,
+        lifetime=template.lifetime.lifetime,
         **endpoints,
     )
 
 
-def _add_given(sas: SaTable, given: tuple[GivenSa, ...] | list[GivenSa], seed: int) -> None:
-    records = np.zeros(len(given), SA)
-    keys = derive_keys(seed, 0, len(given))
-    for number, (record, sa) in enumerate(zip(records, given, strict=True)):
-        record["spi"], record["suite"] = sa.spi, SUITE_NUMBERS[sa.suite]
-        record["mode"] = _MODES[sa.mode]
-        record["extended_sequence"] = sa.extended_sequence
-        if sa.udp_encapsulation:
-            record["source_port"] = sa.udp_encapsulation.source_port
-            record["destination_port"] = sa.udp_encapsulation.destination_port
-        for end, address in (("source", sa.source), ("destination", sa.destination)):
-            if address is not None:
-                record["outer_version"] = address.version
-                record[f"{end}_high"], record[f"{end}_low"] = halves(address)
-        if sa.key is not None:
-            keys[number] = key_row(sa.key.get_secret_value())
-    sas.add(records, keys)
+def _add_given(sas: SaTable, given: Sequence[GivenSa], seed: int) -> None:
+    add_associations(sas, (_association(sa, number, seed) for number, sa in enumerate(given)))
+
+
+def _association(sa: GivenSa, number: int, seed: int) -> Association:
+    """The SA that stands at that place in the scenario."""
+    suite = SUITES[SUITE_NUMBERS[sa.suite]]
+    if sa.key is not None or not sa.key_from_seed:
+        key = sa.key.get_secret_value() if sa.key is not None else b""
+        integrity_key = sa.integrity_key.get_secret_value() if sa.integrity_key is not None else b""
+    else:
+        row = derive_keys(seed, number, 1)[0]
+        key = row[: suite.key_bytes].tobytes() + row[len(row) - suite.salt_bytes :].tobytes()
+        row = derive_integrity_keys(seed, number, 1)[0]
+        integrity_key = row[: suite.integrity_key_bytes].tobytes()
+    udp = sa.udp_encapsulation
+    return Association(
+        spi=sa.spi,
+        suite=sa.suite,
+        key=key,
+        integrity_key=integrity_key,
+        mode=_MODES[sa.mode],
+        source=sa.source,
+        destination=sa.destination,
+        source_port=udp.source_port if udp else 0,
+        destination_port=udp.destination_port if udp else 0,
+        extended_sequence=sa.extended_sequence,
+        first_sequence=sa.first_sequence,
+        headers=sa.headers.rules,
+        tfc_bytes=sa.tfc_bytes,
+        path_mtu_bytes=sa.path_mtu_bytes,
+        lifetime=sa.lifetime.lifetime,
+    )
 
 
 class _InboundSas:
@@ -194,16 +225,7 @@ class _InboundSas:
         if sa not in self._added:
             if len(self._sas) >= self._sas_max:
                 return NO_ROOM
-            self._added[sa] = self._sas.add(*entry.record(spi)).start
+            self._added[sa] = entry.add_to(self._sas, spi)
             if entry.sequence_high:
                 self._windows.resume(self._added[sa], (entry.sequence_high << 32) - 1)
         return self._added[sa]
-
-
-def key_row(key_and_salt: bytes) -> npt.NDArray[np.uint8]:
-    """A row of ``SaTable.keys``: the key from the left, its salt in the last four bytes."""
-    row = np.zeros(KEY_BYTES_MAX + SALT_BYTES, np.uint8)
-    octets = np.frombuffer(key_and_salt, np.uint8)
-    row[: len(octets) - SALT_BYTES] = octets[:-SALT_BYTES]
-    row[KEY_BYTES_MAX:] = octets[-SALT_BYTES:]
-    return row

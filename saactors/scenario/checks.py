@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
+from saactors.esp.association import PATH_MTU_MIN_BYTES
 from saactors.model.selector import ANY_PORT
 from saactors.scenario.tables import GivenSa, Policy, SaForm, Scenario
 from saactors.scenario.values import PROTOCOLS, PROTOCOLS_WITH_PORTS, SUITES
@@ -24,24 +25,14 @@ def cross_problems(scenario: Scenario) -> Iterator[Problem]:
         yield from _selectors(("policies", i), policy)
         yield from _action(("policies", i), policy)
         if policy.template is not None:
-            yield from _endpoints(("policies", i, "template"), policy.template)
+            yield from _form(("policies", i, "template"), policy.template)
         if policy.sa is not None:
             yield from _named_sa(("policies", i, "sa"), policy, given)
 
 
 def _given_sa(where: Location, sa: GivenSa) -> Iterator[Problem]:
-    yield from _endpoints(where, sa)
-    suite = SUITES[sa.suite]
-    if sa.key is not None and sa.key_from_seed:
-        yield _at(where, "key and key_from_seed exclude each other; leave one out")
-    elif sa.key is None and not sa.key_from_seed:
-        yield _at((*where, "key"), "missing; give the key, or set key_from_seed = true")
-    elif sa.key is not None and len(sa.key) != suite.key_bytes + suite.salt_bytes:
-        yield _at(
-            (*where, "key"),
-            f"found {len(sa.key)} bytes, expected {suite.key_bytes} bytes of key and"
-            f" {suite.salt_bytes} of salt for {sa.suite}",
-        )
+    yield from _form(where, sa)
+    yield from _keys(where, sa)
     if sa.first_sequence >= 1 << 32 and not sa.extended_sequence:
         hint = "set extended_sequence = true for 64-bit sequence numbers"
         yield wrong((*where, "first_sequence"), sa.first_sequence, "less than 2^32", hint)
@@ -50,6 +41,45 @@ def _given_sa(where: Location, sa: GivenSa) -> Iterator[Problem]:
             (*where, "replay_window"),
             "an outbound SA has no replay window; leave it out or set direction = 'in'",
         )
+
+
+def _keys(where: Location, sa: GivenSa) -> Iterator[Problem]:
+    """Keys of the suite's sizes, or the seed's."""
+    suite = SUITES[sa.suite]
+    expected = {
+        "key": (suite.key_bytes, suite.salt_bytes),
+        "integrity_key": (suite.integrity_key_bytes, 0),
+    }
+    for name, (key_bytes, salt_bytes) in expected.items():
+        key = getattr(sa, name)
+        if key is not None and sa.key_from_seed:
+            yield _at(where, f"{name} and key_from_seed exclude each other; leave one out")
+        elif key is None and key_bytes and not sa.key_from_seed:
+            yield _at((*where, name), "missing; give the key, or set key_from_seed = true")
+        elif key is not None and not key_bytes:
+            yield _at((*where, name), f"{sa.suite} has no such key; leave it out")
+        elif key is not None and len(key) != key_bytes + salt_bytes:
+            salt = f" and {salt_bytes} of salt" if salt_bytes else ""
+            yield _at(
+                (*where, name),
+                f"found {len(key)} bytes, expected {key_bytes} bytes of key{salt} for {sa.suite}",
+            )
+
+
+def _form(where: Location, sa: SaForm) -> Iterator[Problem]:
+    """What is alike in given SAs and in templates."""
+    yield from _endpoints(where, sa)
+    limits = sa.lifetime
+    for unit in ("packets", "bytes", "s"):
+        soft, hard = getattr(limits, f"soft_{unit}"), getattr(limits, f"hard_{unit}")
+        if hard and soft >= hard:
+            name = f"soft_{unit}"
+            yield wrong((*where, "lifetime", name), soft, f"less than hard_{unit}, {hard}")
+    if sa.tfc_bytes and sa.mode == "transport":
+        yield _at((*where, "tfc_bytes"), "a transport SA cannot pad; leave it out (RFC 4303 §2.7)")
+    if 0 < sa.path_mtu_bytes < PATH_MTU_MIN_BYTES:
+        expected = f"0 for no limit, or at least {PATH_MTU_MIN_BYTES}"
+        yield wrong((*where, "path_mtu_bytes"), sa.path_mtu_bytes, expected)
 
 
 def _endpoints(where: Location, sa: SaForm) -> Iterator[Problem]:

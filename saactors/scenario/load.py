@@ -10,7 +10,7 @@ so ours are raised where those are gone, not "from" them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -29,6 +29,8 @@ from saactors.scenario.wording import (
     unknown_key,
     wrong,
 )
+
+_SECRETS: Final = ("key", "integrity_key")
 
 
 def load_scenario(path: str | Path) -> Scenario:
@@ -82,7 +84,7 @@ def _shape_problem(details: ErrorDetails) -> Problem:
     if details["type"] == "missing":
         return missing(where, expected)
     hint = details.get("ctx", {}).get("hint", "")
-    return wrong(where, details["input"], expected, hint, secret=names[-1] == "key")
+    return wrong(where, details["input"], expected, hint, secret=names[-1] in _SECRETS)
 
 
 def _table_at(names: list[str]) -> type[BaseModel]:

@@ -12,10 +12,20 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from saactors.esp.header_rules import (
+    DSCP_MAX,
+    HOP_LIMIT,
+    DontFragment,
+    Ecn,
+    FlowLabel,
+    HeaderRules,
+)
+from saactors.esp.lifetime import LIMIT_MAX, Lifetime
 from saactors.esp.window import WINDOW_PACKETS, WINDOW_PACKETS_MAX
 from saactors.model.selector import ANY_PORT, PORT_MAX
 from saactors.scenario.values import (
     Endpoint,
+    IntegrityKey,
     Key,
     Name,
     Ports,
@@ -29,6 +39,9 @@ from saactors.scenario.values import (
 )
 
 DEFAULT_RULE: Final = "metric"
+NS_PER_S: Final = 1_000_000_000
+LIMIT_S_MAX: Final = LIMIT_MAX // NS_PER_S
+LENGTH_MAX: Final = 65_535
 POLICIES_MAX: Final = 65_535  # stream tables number the SPD's entries in 16 bits
 
 ItemT = TypeVar("ItemT")
@@ -70,6 +83,56 @@ class UdpEncapsulation(Table):
     destination_port: Annotated[int, whole(1, PORT_MAX)] = 4500
 
 
+class Headers(Table):
+    """How a tunnel's headers are made (``saactors.esp.header_rules``); None: copied."""
+
+    dscp: Annotated[int | None, whole(0, DSCP_MAX)] = None
+    ecn: Annotated[Literal["copy", "not-capable"], Field(description="'copy' or 'not-capable'")] = (
+        "copy"
+    )
+    dont_fragment: Annotated[
+        Literal["copy", "set", "clear"], Field(description="'copy', 'set' or 'clear'")
+    ] = "copy"
+    flow_label: Annotated[Literal["copy", "zero"], Field(description="'copy' or 'zero'")] = "copy"
+    hop_limit: Annotated[int, whole(1, 255)] = HOP_LIMIT
+    forwards: Annotated[bool, Field(description="true or false")] = False
+
+    @property
+    def rules(self) -> HeaderRules:
+        """The same as a value of ``saactors.esp``."""
+        return HeaderRules(
+            self.dscp,
+            Ecn[self.ecn.upper().replace("-", "_")],
+            DontFragment[self.dont_fragment.upper()],
+            FlowLabel[self.flow_label.upper()],
+            self.hop_limit,
+            self.forwards,
+        )
+
+
+class Limits(Table):
+    """How long an SA may be used: soft and hard, in packets, bytes and seconds; 0: no limit."""
+
+    soft_packets: Annotated[int, whole(0, LIMIT_MAX, "packets")] = 0
+    hard_packets: Annotated[int, whole(0, LIMIT_MAX, "packets")] = 0
+    soft_bytes: Annotated[int, whole(0, LIMIT_MAX, "bytes")] = 0
+    hard_bytes: Annotated[int, whole(0, LIMIT_MAX, "bytes")] = 0
+    soft_s: Annotated[int, whole(0, LIMIT_S_MAX, "seconds")] = 0
+    hard_s: Annotated[int, whole(0, LIMIT_S_MAX, "seconds")] = 0
+
+    @property
+    def lifetime(self) -> Lifetime:
+        """The same as a value of ``saactors.esp``."""
+        return Lifetime(
+            self.soft_packets,
+            self.hard_packets,
+            self.soft_bytes,
+            self.hard_bytes,
+            self.soft_s * NS_PER_S,
+            self.hard_s * NS_PER_S,
+        )
+
+
 class SaForm(Table):
     """What a given SA and a template for SAs have in common."""
 
@@ -84,6 +147,10 @@ class SaForm(Table):
         Switch,
         Field(description="true, false, or a table of source_port and destination_port"),
     ] = None
+    headers: Annotated[Headers, Field(description="a table")] = Headers()
+    lifetime: Annotated[Limits, Field(description="a table")] = Limits()
+    tfc_bytes: Annotated[int, whole(0, LENGTH_MAX, "bytes")] = 0
+    path_mtu_bytes: Annotated[int, whole(0, LENGTH_MAX, "bytes")] = 0
 
 
 class Template(SaForm):
@@ -96,6 +163,7 @@ class GivenSa(SaForm):
     name: Name
     spi: Spi
     key: Key = None
+    integrity_key: IntegrityKey = None
     key_from_seed: Annotated[bool, Field(description="true or false")] = False
     direction: Annotated[Literal["out", "in"], Field(description="'out' or 'in'")] = "out"
     extended_sequence: Annotated[bool, Field(description="true or false")] = False

@@ -177,10 +177,17 @@ Spi = Annotated[
 Key = Annotated[
     SecretBytes | None,
     BeforeValidator(_key),
-    Field(description="'0x…': the key and then 4 bytes of salt in hexadecimal"),
+    Field(description="'0x…': the key, and the suite's salt behind it, in hexadecimal"),
+]
+IntegrityKey = Annotated[
+    SecretBytes | None,
+    BeforeValidator(_key),
+    Field(description="'0x…': the HMAC's key in hexadecimal"),
 ]
 Suite = Annotated[
-    str, BeforeValidator(_suite), Field(description=f"a suite, one of {', '.join(SUITES)}")
+    str,
+    BeforeValidator(_suite),
+    Field(description="a suite such as 'aes-gcm-128' (docs/suites.md has all)"),
 ]
 Name = Annotated[
     str,

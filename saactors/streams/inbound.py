@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from saactors.esp.association import address_of
+from saactors.esp.demultiplex import find_behind_udp
+from saactors.esp.wire import ESP, ESP_HEADER_BYTES, UDP, read_u32
 from saactors.model.burst import Burst
 from saactors.model.packets import NO_SA
 from saactors.model.sa import SaTable, grown
 from saactors.model.verdicts import Verdict
-from saactors.streams.sa_maker import address_of
 
 KNOWN_SPI: Final = np.dtype(
     [
@@ -48,20 +50,11 @@ _KEY: Final = ("source_high", "source_low", "destination_high", "destination_low
 _HASH_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd
 _HASH_SHIFT: Final = np.uint64(32)
 
-_ESP: Final = 50
-_UDP: Final = 17
-_IKE_PORT: Final = 500
-_NAT_PORT: Final = 4500
-_UDP_HEADER_BYTES: Final = 8
-_ESP_HEADER_BYTES: Final = 8
-_MARKER_BYTES: Final = 4
 
 _PASSED: Final = int(Verdict.PASSED)
 _CUT: Final = int(Verdict.CUT_BY_SNAP_LENGTH)
 _TABLE_FULL: Final = int(Verdict.SA_TABLE_FULL)
 _NOT_ESP: Final = int(Verdict.NOT_ESP)
-_IKE: Final = int(Verdict.IKE)
-_KEEPALIVE: Final = int(Verdict.NAT_KEEPALIVE)
 _MALFORMED: Final = int(Verdict.MALFORMED_ESP)
 _UNKNOWN_SPI: Final = int(Verdict.UNKNOWN_SPI)
 _UNSUPPORTED: Final = int(Verdict.UNSUPPORTED_SUITE)
@@ -98,7 +91,7 @@ class InboundClassifier:
         """Find out about the combination that packet ``row`` is the first to have."""
         packet = burst.packets[row]
         key = tuple(int(packet[name]) for name in _KEY)
-        spi = int(_word(burst.data, packet["offset"] + packet["esp_offset"]))
+        spi = int(read_u32(burst.data, packet["offset"] + packet["esp_offset"]))
         source, destination = address_of(*key[:2]), address_of(*key[2:4])
         sa = self._resolve(key[4], str(source), str(destination), spi)
         self._make_room()
@@ -141,7 +134,7 @@ def _classify(
         if packet.captured_bytes < packet.length_bytes:
             packet.verdict = _CUT
             continue
-        place = _place_of(_word(data, packet.offset + offset), packet, known)
+        place = _place_of(read_u32(data, packet.offset + offset), packet, known)
         if known[place].ip_version == 0:
             return row
         sa = known[place].sa
@@ -162,26 +155,24 @@ def _classify(
 def _esp_offset(packet: np.record, data: npt.NDArray[np.uint8]) -> tuple[int, int]:
     """Where the ESP header begins, from the IP header; and PASSED, or why there is none."""
     offset = int(packet.transport_offset)
-    if packet.protocol not in (_ESP, _UDP):
+    if packet.protocol not in (ESP, UDP):
         return 0, _NOT_ESP
     if packet.fragment:
         return 0, _FRAGMENT
-    if packet.protocol == _UDP:
-        ports = packet.source_port, packet.destination_port
-        if ports[0] == _IKE_PORT or ports[1] == _IKE_PORT:
-            return 0, _IKE
-        if ports[0] != _NAT_PORT and ports[1] != _NAT_PORT:
-            return 0, _NOT_ESP
-        offset += _UDP_HEADER_BYTES
-        if packet.length_bytes - offset == 1:
-            return 0, _KEEPALIVE
-        if packet.captured_bytes - offset >= _MARKER_BYTES and (
-            _word(data, packet.offset + offset) == 0
-        ):
-            return 0, _IKE
-    if packet.length_bytes - offset < _ESP_HEADER_BYTES:
+    if packet.protocol == UDP:
+        start = int(packet.offset)
+        at, verdict = find_behind_udp(
+            data,
+            start + offset,
+            start + packet.length_bytes,
+            start + packet.captured_bytes,
+            packet.source_port,
+            packet.destination_port,
+        )
+        return at - start, verdict
+    if packet.length_bytes - offset < ESP_HEADER_BYTES:
         return 0, _MALFORMED
-    if packet.captured_bytes - offset < _ESP_HEADER_BYTES:
+    if packet.captured_bytes - offset < ESP_HEADER_BYTES:
         return 0, _CUT
     return offset, _PASSED
 
@@ -220,13 +211,3 @@ def _move_all(old: npt.NDArray[np.void], new: npt.NDArray[np.void]) -> None:
     for place in range(len(old)):
         if old[place].ip_version != 0:
             new[_place_of(old[place].spi, old[place], new)] = old[place]
-
-
-@njit(cache=True)
-def _word(data: npt.NDArray[np.uint8], at: int) -> int:
-    return (
-        (int(data[at]) << 24)
-        | (int(data[at + 1]) << 16)
-        | (int(data[at + 2]) << 8)
-        | int(data[at + 3])
-    )

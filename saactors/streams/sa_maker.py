@@ -15,7 +15,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from saactors.esp.keys import derive_keys
+from saactors.esp.association import halves
+from saactors.esp.header_rules import USUAL_HEADERS, HeaderRules
+from saactors.esp.keys import derive_integrity_keys, derive_keys
+from saactors.esp.lifetime import NO_LIMIT, Lifetime
+from saactors.esp.suites import SUITE_SIZES
 from saactors.model.sa import SA, Mode, SaTable
 
 # Made SAs count up from here, far above what the scenarios' own SAs usually have; 1 to 255 are
@@ -29,7 +33,7 @@ REMOTE_ENDPOINT: Final = IPv4Address("198.51.100.1")
 
 @dataclass(frozen=True)
 class SaTemplate:
-    """How SAs are made: suite (index in ``esp.suites.SUITES``), mode, endpoints, UDP ports."""
+    """How SAs are made: suite (index in ``esp.suites.SUITES``), mode, endpoints, and the rest."""
 
     suite: int = 0
     mode: int = Mode.TUNNEL
@@ -37,6 +41,10 @@ class SaTemplate:
     destination: IPv4Address | IPv6Address = REMOTE_ENDPOINT
     source_port: int = 0  # 0: no UDP encapsulation
     destination_port: int = 0
+    headers: HeaderRules = USUAL_HEADERS
+    tfc_bytes: int = 0
+    path_mtu_bytes: int = 0
+    lifetime: Lifetime = NO_LIMIT
 
 
 class SaMaker:
@@ -44,12 +52,16 @@ class SaMaker:
 
     def __init__(self, templates: Sequence[SaTemplate], seed: int) -> None:
         self._seed = seed
+        suites = [template.suite for template in templates]
+        self._has_integrity_keys = bool(SUITE_SIZES["integrity_key_bytes"][suites].any())
         self._templates = np.zeros(len(templates), SA)
         for row, template in zip(self._templates, templates, strict=True):
             row["suite"], row["mode"] = template.suite, template.mode
             row["outer_version"] = template.source.version
             row["source_port"] = template.source_port
             row["destination_port"] = template.destination_port
+            row["tfc_bytes"], row["path_mtu_bytes"] = template.tfc_bytes, template.path_mtu_bytes
+            template.headers.write(row)
             row["source_high"], row["source_low"] = halves(template.source)
             row["destination_high"], row["destination_low"] = halves(template.destination)
 
@@ -58,19 +70,8 @@ class SaMaker:
         records = self._templates[templates]
         first = len(sas)
         records["spi"] = FIRST_SPI + np.arange(first, first + len(records))
-        return sas.add(records, derive_keys(self._seed, first, len(records)))
-
-
-def halves(address: IPv4Address | IPv6Address) -> tuple[int, int]:
-    """The two 64-bit halves of an address as ``saactors.model.packets`` holds it."""
-    number = int(address)
-    if address.version == 4:
-        number |= 0xFFFF << 32
-    return number >> 64, number & 0xFFFF_FFFF_FFFF_FFFF
-
-
-def address_of(high: int, low: int) -> IPv4Address | IPv6Address:
-    """The address with these halves."""
-    if high == 0 and low >> 32 == 0xFFFF:
-        return IPv4Address(low & 0xFFFF_FFFF)
-    return IPv6Address(high << 64 | low)
+        keys = derive_keys(self._seed, first, len(records))
+        integrity_keys = None
+        if self._has_integrity_keys:
+            integrity_keys = derive_integrity_keys(self._seed, first, len(records))
+        return sas.add(records, keys, integrity_keys)

@@ -11,19 +11,36 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from saactors.esp.association import key_row
 from saactors.esp.burst_cipher import BurstCipher
-from saactors.esp.keys import derive_keys
+from saactors.esp.header_rules import USUAL_HEADERS, HeaderRules
+from saactors.esp.keys import derive_integrity_keys, derive_keys
 from saactors.esp.libcrypto import LIBRARY, NAMES
 from saactors.esp.native_cipher import NativeCipher
 from saactors.esp.open import Opener
 from saactors.esp.portable_cipher import PortableCipher
 from saactors.esp.seal import Sealer
-from saactors.esp.suites import SUITE_NUMBERS
+from saactors.esp.suites import SUITE_NUMBERS, SUITES
 from saactors.model.sa import SA, Mode, SaTable
 from saactors.model.verdicts import Verdict
 
 V4 = ("192.0.2.1", "198.51.100.2")
 V6 = ("2001:db8::1", "2001:db8:ffff::2")
+
+FEW = (
+    "aes-gcm-128",
+    "aes-gcm-256-icv8",
+    "aes-gcm-192-icv12",
+    "chacha20-poly1305",
+    "aes-ccm-128",
+    "aes-ccm-256-icv8",
+    "aes-gmac-192",
+    "aes-cbc-128-hmac-sha2-256-128",
+    "aes-cbc-256-hmac-sha1-96",
+    "aes-ctr-192-hmac-sha2-384-192",
+    "null-hmac-sha2-512-256",
+)
+"""Suites of every kind, where all of them with everything else would be too many tests."""
 
 
 @dataclass(frozen=True)
@@ -37,29 +54,35 @@ class SaForm:
     extended: bool = False
     spi: int = 0x1001
     key: bytes = field(default=b"", repr=False)  # with the salt at its end; b"": derived
+    integrity_key: bytes = field(default=b"", repr=False)  # b"": derived
+    headers: HeaderRules = USUAL_HEADERS
+    tfc_bytes: int = 0
+    path_mtu_bytes: int = 0
 
 
 def table_of(*forms: SaForm) -> SaTable:
     """An SA table with these SAs."""
     records = np.zeros(len(forms), SA)
     keys = derive_keys(7, 0, len(forms))
+    integrity_keys = derive_integrity_keys(7, 0, len(forms))
     for number, form in enumerate(forms):
         source, destination = (halves(address) for address in form.outer)
-        records[number] = (
-            *source,
-            *destination,
-            form.spi,
-            *form.ports,
-            SUITE_NUMBERS[form.suite],
-            form.mode,
-            ip_address(form.outer[0]).version,
-            form.extended,
-        )
+        record = records[number]
+        record["source_high"], record["source_low"] = source
+        record["destination_high"], record["destination_low"] = destination
+        record["spi"], record["suite"] = form.spi, SUITE_NUMBERS[form.suite]
+        record["source_port"], record["destination_port"] = form.ports
+        record["mode"], record["extended_sequence"] = form.mode, form.extended
+        record["outer_version"] = ip_address(form.outer[0]).version
+        form.headers.write(record)
+        record["tfc_bytes"], record["path_mtu_bytes"] = form.tfc_bytes, form.path_mtu_bytes
         if form.key:
-            keys[number, : len(form.key) - 4] = np.frombuffer(form.key[:-4], np.uint8)
-            keys[number, -4:] = np.frombuffer(form.key[-4:], np.uint8)
+            keys[number] = key_row(SUITES[SUITE_NUMBERS[form.suite]], form.key)
+        if form.integrity_key:
+            octets = np.frombuffer(form.integrity_key, np.uint8)
+            integrity_keys[number, : len(octets)] = octets
     sas = SaTable()
-    sas.add(records, keys)
+    sas.add(records, keys, integrity_keys)
     return sas
 
 
@@ -181,6 +204,7 @@ class Esp:
     ipv4: ClassVar = staticmethod(ipv4)
     ipv6: ClassVar = staticmethod(ipv6)
     checksum: ClassVar = staticmethod(internet_checksum)
+    few: ClassVar = FEW
 
     def sealer(self, sas: SaTable) -> Sealer:
         """A sealer with the cipher under test."""

@@ -8,15 +8,19 @@ numbers, so that sealing, which makes its own, is tested by opening what it made
 
 from __future__ import annotations
 
+import hmac
 import json
 import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC, CTR, ECB
 
-from saactors.esp.suites import SUITES
+from saactors.esp.suites import SUITES, Encryption, Integrity, Suite
 from saactors.model.sa import Mode
 from saactors.model.verdicts import Verdict
 
@@ -77,17 +81,56 @@ def test_the_packet_of_rfc_7634_opens(esp: Any) -> None:
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
 @pytest.mark.parametrize("sequence", [5, 2**32 + 5])
-def test_sealing_is_what_the_rfcs_spell_out(esp: Any, suite: Any, sequence: int) -> None:
-    """RFC 4106 §4 and §5, RFC 7634 §2: nonce = salt and IV, associated data = SPI and number."""
-    key, salt = bytes(range(suite.key_bytes)), b"salt"
+def test_sealing_is_what_the_rfcs_spell_out(esp: Any, suite: Suite, sequence: int) -> None:
+    """Nonces, associated data, what an ICV covers: written out once more, from the RFCs."""
+    key, salt = bytes(range(suite.key_bytes)), b"salt"[: suite.salt_bytes]
     extended = sequence >= 2**32
-    sas = esp.table(esp.Form(suite.name, key=key + salt, extended=extended))
+    integrity_key = bytes(range(100, 100 + suite.integrity_key_bytes))
+    form = esp.Form(suite.name, key=key + salt, integrity_key=integrity_key, extended=extended)
     packet = esp.ipv4(b"seventeen bytes!!")
-    (sealed,) = esp.seal(sas, [packet], [sequence])
-    iv = sequence.to_bytes(8)
-    spi = struct.pack("!I", 0x1001)
-    associated = spi + (iv if extended else iv[4:])
-    plain = packet + bytes([1, 1, 4])
-    primitive = ChaCha20Poly1305 if suite.name.startswith("chacha") else AESGCM
-    cipher = primitive(key).encrypt(salt + iv, plain, associated)
-    assert sealed[20:] == spi + iv[4:] + iv + cipher
+    (sealed,) = esp.seal(esp.table(form), [packet], [sequence])
+    pad = -(len(packet) + 2) % suite.align_bytes
+    plain = packet + bytes(range(1, pad + 1)) + bytes([pad, 4])
+    header = struct.pack("!II", 0x1001, sequence & 0xFFFF_FFFF)
+    iv = sealed[28 : 28 + suite.iv_bytes]
+    if suite.iv_bytes == 8:
+        assert iv == sequence.to_bytes(8)
+    expected = spelled_out(suite, key, salt, integrity_key, header, iv, plain, sequence, extended)
+    assert sealed[20:] == header + iv + expected
+
+
+def spelled_out(
+    suite: Suite, key: bytes, salt: bytes, integrity_key: bytes,
+    header: bytes, iv: bytes, plain: bytes, sequence: int, extended: bool,
+) -> bytes:  # fmt: skip
+    """Ciphertext and ICV: RFCs 4106, 4309, 4543, 7634; 3602, 3686; 2404, 4868; 4303 §2.2.1."""
+    high = (sequence >> 32).to_bytes(4) if extended else b""
+    associated = header[:4] + high + header[4:]
+    match suite.encryption:
+        case Encryption.GCM:
+            return AESGCM(key).encrypt(salt + iv, plain, associated)[: len(plain) + suite.icv_bytes]
+        case Encryption.CHACHA20_POLY1305:
+            return ChaCha20Poly1305(key).encrypt(salt + iv, plain, associated)
+        case Encryption.CCM:
+            return AESCCM(key, suite.icv_bytes).encrypt(salt + iv, plain, associated)
+        case Encryption.GMAC:
+            return plain + AESGCM(key).encrypt(salt + iv, b"", associated + iv + plain)
+        case Encryption.CBC:
+            counter = sequence.to_bytes(16)
+            assert iv == Cipher(AES(key), ECB()).encryptor().update(counter)
+            cipher = Cipher(AES(key), CBC(iv)).encryptor().update(plain)
+        case Encryption.CTR:
+            block = salt + iv + (1).to_bytes(4)
+            cipher = Cipher(AES(key), CTR(block)).encryptor().update(plain)
+        case _:
+            cipher = plain
+    covered = header + iv + cipher + high
+    return cipher + hmac.digest(integrity_key, covered, HASHES[suite.integrity])[: suite.icv_bytes]
+
+
+HASHES = {
+    Integrity.SHA1: "sha1",
+    Integrity.SHA2_256: "sha256",
+    Integrity.SHA2_384: "sha384",
+    Integrity.SHA2_512: "sha512",
+}

@@ -21,7 +21,7 @@ PORTS = "expected a port from 0 to 65535, a range such as '1024-65535', or 'any'
 PROTOCOL = "expected a protocol's name such as 'tcp', its number from 0 to 255, or 'any'"
 PROTOCOL_NAMES = f"the names are {', '.join(PROTOCOLS)}"
 SPI = "expected an SPI from 256 to 4294967295, also as text such as '0x1000'"
-SUITE = "expected a suite, one of aes-gcm-128, aes-gcm-192, aes-gcm-256, chacha20-poly1305"
+SUITE = "expected a suite such as 'aes-gcm-128' (docs/suites.md has all)"
 NAME = "expected a name of up to 64 letters, digits, '.', '_' and '-'"
 UDP = "expected true, false, or a table of source_port and destination_port"
 
@@ -230,7 +230,7 @@ def test_what_stands_where_a_key_belongs_is_never_shown(
     refusal: Refusal, value: str, found: str
 ) -> None:
     """Only its kind and size: even a short value may be the beginning of a key (law 10)."""
-    expected = "expected '0x…': the key and then 4 bytes of salt in hexadecimal"
+    expected = "expected '0x…': the key, and the suite's salt behind it, in hexadecimal"
     where, problem = refusal(SA.replace("key_from_seed = true", f"key = {value}"))
     assert where == "sas[0].key"
     assert problem.startswith(f"found {found}, {expected}")

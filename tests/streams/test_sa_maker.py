@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saactors.esp.association import address_of, halves
 from saactors.model.sa import Mode, SaTable
-from saactors.streams.sa_maker import FIRST_SPI, SaMaker, SaTemplate, address_of, halves
+from saactors.streams.sa_maker import FIRST_SPI, SaMaker, SaTemplate
 
 TEMPLATES = (
     SaTemplate(),

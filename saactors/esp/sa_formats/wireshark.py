@@ -5,9 +5,10 @@ A line is an SA, its fields in quotes with commas between:
     "IPv4","10.0.0.1","10.0.0.2","0x00001001","AES-GCM with 16 octet ICV [RFC4106]","0x…","NULL",""
 
 protocol of the outer header, source, destination, SPI, encryption and its key (the salt behind
-it), authentication and its key. Wireshark 4.2 has two fields more: the length of the sequence
-number ("32-bit" or "64-bit") and the high half that the first packet has. ``\xHH`` stands for a
-byte, ``#`` begins a comment line.
+it), authentication and its key. The names are those of ``Suite``; a suite that Wireshark does not
+have stands under its IKE name, in a line that Wireshark passes over. Wireshark 4.2 has two fields
+more: the length of the sequence number ("32-bit" or "64-bit") and the high half that the first
+packet has. ``\xHH`` stands for a byte, ``#`` begins a comment line.
 
 ``*`` as address or SPI matches any; inside one it stands for a single character, so ``10.0.0.*``
 matches 10.0.0.7 and not 10.0.0.70. The table does not say whether an SA is in tunnel or transport
@@ -16,22 +17,20 @@ mode.
 
 from __future__ import annotations
 
-import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from saactors.errors import KeyTableError, OutputError
+from saactors.errors import KeyTableError
+from saactors.esp.association import Association, integrity_key_row, key_row
 from saactors.esp.open_layout import MODE_NOT_STATED
-from saactors.esp.suites import SUITES, suite_of
-from saactors.model.sa import KEY_BYTES_MAX, SA, SALT_BYTES, Mode, SaTable
+from saactors.esp.suites import SUITES, Suite
+from saactors.model.sa import SA, Mode, SaTable
 
 ANY: Final = "*"
 UNSUPPORTED_SUITE: Final = -1
@@ -41,8 +40,29 @@ _ESCAPED: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
 _FIELDS_MIN: Final = 8
 _PROTOCOLS: Final = {"IPv4": 4, "IPv6": 6, ANY: 0, "Any": 0}
 _SEQUENCE_LENGTHS: Final = {"32-bit": False, "64-bit": True}
-_OLD_GCM: Final = ("AES-GCM [RFC4106]", "ANY 128 bit authentication [no checking]")
-"""How Wireshark before 3.6 named AES-GCM with a 16-byte ICV; strongSwan's save-keys still does."""
+_OLD_GCM: Final = "AES-GCM [RFC4106]"
+_UNCHECKED: Final = "ANY {} bit authentication [no checking]"
+"""How Wireshark before 3.6 named AES-GCM by its ICV; strongSwan's save-keys still does."""
+
+
+def _names_of(suite: Suite) -> tuple[str, str]:
+    """What stands in the fields for encryption and authentication."""
+    if not suite.wireshark_encryption:
+        return suite.ike_proposal, "NULL"
+    return suite.wireshark_encryption, suite.wireshark_integrity
+
+
+def _numbers_by_names() -> dict[tuple[str, str], list[int]]:
+    """The suites that carry a pair of names; they differ by the size of the key."""
+    numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, suite in enumerate(SUITES):
+        numbers[_names_of(suite)].append(number)
+        if suite.name.startswith("aes-gcm"):
+            numbers[_OLD_GCM, _UNCHECKED.format(8 * suite.icv_bytes)].append(number)
+    return dict(numbers)
+
+
+_BY_NAMES: Final = _numbers_by_names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +75,7 @@ class KeyTableEntry:
     spi: str  # number or pattern
     suite: int  # in saactors.esp.suites.SUITES, or UNSUPPORTED_SUITE
     key: bytes = field(repr=False)  # and the salt behind it
+    integrity_key: bytes = field(default=b"", repr=False)
     extended_sequence: bool = False
     sequence_high: int = 0  # high half of the first packet's extended sequence number
 
@@ -67,20 +88,18 @@ class KeyTableEntry:
             and (_matches(f"0x{spi:08x}", self.spi) if ANY in self.spi else int(self.spi, 0) == spi)
         )
 
-    def record(self, spi: int) -> tuple[npt.NDArray[np.void], npt.NDArray[np.uint8]]:
-        """The SA with this SPI as ``SaTable.add`` wants it: arrays of one record and one key row.
+    def add_to(self, sas: SaTable, spi: int) -> int:
+        """Add the SA with this SPI to a table and return its index.
 
         Its addresses and ports are 0 and its mode is MODE_NOT_STATED: enough for opening.
         """
         assert self.suite != UNSUPPORTED_SUITE, "there is no SA of a suite that we do not have"
-        records, keys = np.zeros(1, SA), np.zeros((1, KEY_BYTES_MAX + SALT_BYTES), np.uint8)
+        records = np.zeros(1, SA)
         records["spi"], records["suite"], records["mode"] = spi, self.suite, MODE_NOT_STATED
         records["outer_version"] = self.version
         records["extended_sequence"] = self.extended_sequence
-        suite, material = SUITES[self.suite], np.frombuffer(self.key, np.uint8)
-        keys[0, : suite.key_bytes] = material[: suite.key_bytes]
-        keys[0, -suite.salt_bytes :] = material[suite.key_bytes :]
-        return records, keys
+        integrity_keys = integrity_key_row(self.integrity_key)[None] if self.integrity_key else None
+        return sas.add(records, key_row(SUITES[self.suite], self.key)[None], integrity_keys).start
 
 
 class KeyTable:
@@ -104,14 +123,12 @@ class KeyTable:
         return None
 
 
-def read_key_table(path: str | os.PathLike[str]) -> KeyTable:
-    """Read a file; raises KeyTableError, which names the line and never quotes it."""
-    name = os.fspath(path)
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise KeyTableError(name, 0, f"cannot be read as a key table: {reason}") from None
+def parse_key_table(text: str, name: str) -> KeyTable:
+    """Read a table; ``name`` is what errors call it.
+
+    Raises:
+        KeyTableError: a line that cannot be read, named by number and never quoted.
+    """
     entries: list[KeyTableEntry] = []
     unsupported: Counter[str] = Counter()
     for number, line in enumerate(text.splitlines(), start=1):
@@ -119,31 +136,21 @@ def read_key_table(path: str | os.PathLike[str]) -> KeyTable:
             continue
         try:
             fields = _split(line)
-            suites = _suite_numbers(fields)
-            entries.append(_entry(fields, suites))
-            if not suites:
+            entries.append(_entry(fields))
+            if entries[-1].suite == UNSUPPORTED_SUITE:
                 unsupported[f"{fields[4]} / {fields[6]}"] += 1
         except _LineError as error:
             raise KeyTableError(name, number, str(error)) from None
     return KeyTable(entries, unsupported)
 
 
-def write_key_table(
-    path: str | os.PathLike[str], sas: SaTable, first_sequences: Sequence[int] = ()
-) -> None:
-    """Write all SAs of a table, readable by its owner alone (mode 0600); raises OutputError.
+def format_key_table(associations: Iterable[Association]) -> str:
+    """The text of a table with these SAs.
 
-    ``first_sequences`` are those of the table's first SAs; all others began at 1.
     Lines have eight fields; those with extended sequence numbers ten, of which Wireshark before
     4.2 drops two with a warning: it then decrypts, but finds the ICV wrong.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, 0o600)  # also where the file was there already
-            file.writelines(_lines(sas, first_sequences))
-    except OSError as error:
-        raise OutputError(os.fspath(path), f"cannot be written: {error.strerror}") from error
+    return "".join(line for each in associations for line in _lines(each))
 
 
 class _LineError(Exception):
@@ -176,24 +183,12 @@ def _unescape(found: re.Match[str]) -> str:
     return chr(int(code[1:], 16)) if len(code) > 1 else code
 
 
-def _suite_numbers(fields: list[str]) -> list[int]:
-    """The suites that carry these names; they differ by the size of the key."""
-    names = (fields[4], fields[6])
-    if names == _OLD_GCM:
-        names = (SUITES[0].wireshark_encryption, SUITES[0].wireshark_authentication)
-    return [
-        number
-        for number, suite in enumerate(SUITES)
-        if (suite.wireshark_encryption, suite.wireshark_authentication) == names
-    ]
-
-
-def _entry(fields: list[str], suites: list[int]) -> KeyTableEntry:
+def _entry(fields: list[str]) -> KeyTableEntry:
     protocol, source, destination, spi = fields[:4]
     if protocol not in _PROTOCOLS:
         raise _LineError("field 1: expected IPv4, IPv6 or Any")
     version = _PROTOCOLS[protocol]
-    suite, key = _suite_and_key(suites, fields[5])
+    suite, key, integrity_key = _suite_and_keys(fields)
     sequence_length = fields[8] if len(fields) > 8 else "32-bit"
     if sequence_length not in _SEQUENCE_LENGTHS:
         raise _LineError("field 9: expected 32-bit or 64-bit")
@@ -204,30 +199,38 @@ def _entry(fields: list[str], suites: list[int]) -> KeyTableEntry:
         _spi(spi),
         suite,
         key,
+        integrity_key,
         _SEQUENCE_LENGTHS[sequence_length],
         _sequence_high(fields[9]) if len(fields) > 9 else 0,
     )
 
 
-def _suite_and_key(suites: list[int], text: str) -> tuple[int, bytes]:
-    """The suite that a key of this size is for; no key for a suite that we do not have."""
+def _suite_and_keys(fields: list[str]) -> tuple[int, bytes, bytes]:
+    """The suite that keys of these sizes are for; no keys for a suite that we do not have."""
+    suites = _BY_NAMES.get((fields[4], fields[6]), [])
     if not suites:
-        return UNSUPPORTED_SUITE, b""
-    key = _key(text)
+        return UNSUPPORTED_SUITE, b"", b""
+    key, integrity_key = _key(fields[5], 6), _key(fields[7], 8)
     sizes = {SUITES[suite].key_bytes + SUITES[suite].salt_bytes: suite for suite in suites}
     if len(key) not in sizes:
         expected = " or ".join(str(size) for size in sorted(sizes))
         raise _LineError(f"field 6: found a key of {len(key)} bytes, expected {expected} with salt")
-    return sizes[len(key)], key
+    suite = SUITES[sizes[len(key)]]
+    if suite.is_combined:
+        return sizes[len(key)], key, b""
+    if len(integrity_key) != suite.integrity_key_bytes:
+        found, expected = len(integrity_key), str(suite.integrity_key_bytes)
+        raise _LineError(f"field 8: found a key of {found} bytes, expected {expected}")
+    return sizes[len(key)], key, integrity_key
 
 
-def _key(text: str) -> bytes:
+def _key(text: str, place: int) -> bytes:
     if not text.startswith("0x"):
         return text.encode()
     try:
         return bytes.fromhex(text[2:])
     except ValueError:
-        raise _LineError("field 6: expected hexadecimal digits behind 0x") from None
+        raise _LineError(f"field {place}: expected hexadecimal digits behind 0x") from None
 
 
 def _address(text: str, version: int, place: int) -> str:
@@ -263,40 +266,32 @@ def _sequence_high(text: str) -> int:
     raise _LineError("field 10: expected a 32-bit number such as 0x00000001")
 
 
-def _lines(sas: SaTable, first_sequences: Sequence[int]) -> Iterator[str]:
-    for number, (record, material) in enumerate(zip(sas.records, sas.keys, strict=True)):
-        suite = suite_of(record)
-        key = material[: suite.key_bytes].tobytes() + material[-suite.salt_bytes :].tobytes()
-        for protocol, source, destination in _outer_headers(record):
-            fields = [
-                protocol,
-                source,
-                destination,
-                f"0x{int(record['spi']):08x}",
-                suite.wireshark_encryption,
-                f"0x{key.hex()}",
-                suite.wireshark_authentication,
-                "",
-            ]
-            if record["extended_sequence"]:
-                high = first_sequences[number] >> 32 if number < len(first_sequences) else 0
-                fields += ["64-bit", f"0x{high:08x}" if high else "0"]
-            yield ",".join(f'"{text}"' for text in fields) + "\n"
+def _lines(association: Association) -> Iterator[str]:
+    suite = association.parameters
+    encryption, authentication = _names_of(suite)
+    keys = [f"0x{key.hex()}" if key else "" for key in (association.key, association.integrity_key)]
+    for protocol, source, destination in _outer_headers(association):
+        fields = [
+            protocol,
+            source,
+            destination,
+            f"0x{association.spi:08x}",
+            encryption,
+            keys[0],
+            authentication,
+            keys[1],
+        ]
+        if association.extended_sequence:
+            high = association.first_sequence >> 32
+            fields += ["64-bit", f"0x{high:08x}" if high else "0"]
+        yield ",".join(f'"{text}"' for text in fields) + "\n"
 
 
-def _outer_headers(record: np.void) -> Iterator[tuple[str, str, str]]:
-    """Protocol and addresses of the packets of an SA; in transport mode they may be any."""
-    if record["mode"] == Mode.TRANSPORT:
+def _outer_headers(association: Association) -> Iterator[tuple[str, str, str]]:
+    """Protocol and addresses of an SA's packets; in transport mode they may be any."""
+    source, destination = association.source, association.destination
+    if association.mode is Mode.TRANSPORT or source is None or destination is None:
         yield "IPv4", ANY, ANY
         yield "IPv6", ANY, ANY
-        return
-    ends = [
-        int(record[f"{end}_high"]) << 64 | int(record[f"{end}_low"])
-        for end in ("source", "destination")
-    ]
-    if record["outer_version"] == 4:
-        source, destination = (str(IPv4Address(end & 0xFFFF_FFFF)) for end in ends)
-        yield "IPv4", source, destination
     else:
-        source, destination = (str(IPv6Address(end)) for end in ends)
-        yield "IPv6", source, destination
+        yield f"IPv{source.version}", str(source), str(destination)

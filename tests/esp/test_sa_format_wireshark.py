@@ -13,17 +13,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saactors.errors import KeyTableError, OutputError
-from saactors.esp.key_table import UNSUPPORTED_SUITE, read_key_table, write_key_table
+from saactors.esp.association import association_at
 from saactors.esp.open_layout import MODE_NOT_STATED
+from saactors.esp.sa_formats.wireshark import UNSUPPORTED_SUITE, format_key_table
 from saactors.esp.suites import SUITES
 from saactors.model.sa import Mode, SaTable
 from saactors.model.verdicts import Verdict
+from saactors.scenario.sa_files import read_key_table, write_sa_file
 
 V4 = ("192.0.2.1", "198.51.100.2")
 V6 = ("2001:db8::1", "2001:db8:ffff::2")
 KEY = "0123456789abcdef" * 2 + "5a5a5a5a"  # 16 bytes and salt
 GCM = "AES-GCM with 16 octet ICV [RFC4106]"
 LINE = f'"IPv4","10.0.0.1","10.0.0.2","0x00001001","{GCM}","0x{KEY}","NULL",""'
+
+
+def write_key_table(path: Path, sas: SaTable, first_sequences: tuple[int, ...] = ()) -> None:
+    """A file with all SAs of a table."""
+    firsts = (*first_sequences, *[1] * len(sas))
+    write_sa_file(
+        path, format_key_table(association_at(sas, i, firsts[i]) for i in range(len(sas)))
+    )
 
 
 def written(folder: Path, text: str) -> Path:
@@ -103,11 +113,11 @@ def test_the_first_line_that_matches_counts(tmp_path: Path) -> None:
 
 def test_suites_that_we_do_not_have_are_counted_by_name(tmp_path: Path) -> None:
     """Their entries say which packets they are for, and hold no key."""
-    cbc = LINE.replace(GCM, "AES-CBC [RFC3602]").replace(
-        '"NULL",""', '"HMAC-SHA-1-96 [RFC2404]","0x00"'
+    weak = LINE.replace(GCM, "DES-CBC [RFC2405]").replace(
+        '"NULL",""', '"HMAC-MD5-96 [RFC2403]","0x00"'
     )
-    gcm_8 = LINE.replace("16 octet", "8 octet")
-    table = read_key_table(written(tmp_path, f"{cbc}\n{LINE}\n{cbc}\n{gcm_8}"))
+    gcm_4 = LINE.replace("16 octet", "4 octet")
+    table = read_key_table(written(tmp_path, f"{weak}\n{LINE}\n{weak}\n{gcm_4}"))
     unsupported = (UNSUPPORTED_SUITE, b"")
     assert [(entry.suite, entry.key) for entry in table.entries] == [
         unsupported,
@@ -116,18 +126,33 @@ def test_suites_that_we_do_not_have_are_counted_by_name(tmp_path: Path) -> None:
         unsupported,
     ]
     assert table.unsupported == {
-        "AES-CBC [RFC3602] / HMAC-SHA-1-96 [RFC2404]": 2,
-        "AES-GCM with 8 octet ICV [RFC4106] / NULL": 1,
+        "DES-CBC [RFC2405] / HMAC-MD5-96 [RFC2403]": 2,
+        "AES-GCM with 4 octet ICV [RFC4106] / NULL": 1,
     }
 
 
-def test_the_old_name_of_gcm_is_understood(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("icv_bits", "suite"),
+    [(128, "aes-gcm-128"), (96, "aes-gcm-128-icv12"), (64, "aes-gcm-128-icv8")],
+)
+def test_the_old_name_of_gcm_is_understood(tmp_path: Path, icv_bits: int, suite: str) -> None:
     """As strongSwan's save-keys plugin writes it."""
     line = LINE.replace(GCM, "AES-GCM [RFC4106]").replace(
-        '"NULL",""', '"ANY 128 bit authentication [no checking]","0x"'
+        '"NULL",""', f'"ANY {icv_bits} bit authentication [no checking]","0x"'
     )
     (entry,) = read_key_table(written(tmp_path, line)).entries
-    assert SUITES[entry.suite].name == "aes-gcm-128"
+    assert SUITES[entry.suite].name == suite
+
+
+@pytest.mark.parametrize(("encryption", "key"), [(15, 20), (16, 19), (16, 0)])
+def test_both_keys_have_the_sizes_that_their_fields_ask_for(
+    tmp_path: Path, encryption: int, key: int
+) -> None:
+    """CBC takes 16, 24 or 32 bytes, the HMAC 20; the field is named."""
+    line = LINE.replace(GCM, "AES-CBC [RFC3602]").replace(KEY, "5a" * encryption)
+    line = line.replace('"NULL",""', f'"HMAC-SHA-1-96 [RFC2404]","0x{"5a" * key}"')
+    with pytest.raises(KeyTableError, match=f"field {6 if encryption == 15 else 8}: found a key"):
+        read_key_table(written(tmp_path, line))
 
 
 def test_keys_may_be_text_and_fields_escaped(tmp_path: Path) -> None:
@@ -209,7 +234,7 @@ def test_arbitrary_text_gives_a_table_or_a_key_table_error(
         table.find(4, "10.0.0.1", "10.0.0.2", 0x1001)
         for entry in table.entries:
             if entry.suite != UNSUPPORTED_SUITE:
-                entry.record(1)
+                entry.add_to(SaTable(), 0x1001)
 
 
 def all_forms(esp: Any) -> SaTable:
@@ -227,7 +252,7 @@ def all_forms(esp: Any) -> SaTable:
 def test_what_is_written_is_read_again_and_opens_what_was_sealed(esp: Any, tmp_path: Path) -> None:
     """Suites, SPIs, addresses, keys and the length of sequence numbers come back."""
     sas = all_forms(esp)
-    packets = [esp.ipv4(bytes([number])) for number in range(len(sas))]
+    packets = [esp.ipv4(bytes([number % 256])) for number in range(len(sas))]
     numbers = list(range(len(sas)))
     sealed = esp.seal(sas, packets, numbers=numbers)
     write_key_table(tmp_path / "esp_sa", sas)
@@ -237,7 +262,7 @@ def test_what_is_written_is_read_again_and_opens_what_was_sealed(esp: Any, tmp_p
         version = int(record["outer_version"])
         entry = table.find(version, *(V4 if version == 4 else V6), int(record["spi"]))
         assert entry is not None
-        again.add(*entry.record(int(record["spi"])))
+        entry.add_to(again, int(record["spi"]))
     assert np.array_equal(again.records["extended_sequence"], sas.records["extended_sequence"])
     assert esp.open(again, sealed, numbers=numbers) == packets
 
@@ -284,7 +309,7 @@ def test_an_sa_whose_mode_is_not_stated_opens_either(esp: Any, mode: int, tmp_pa
     write_key_table(tmp_path / "esp_sa", sas)
     entry = read_key_table(tmp_path / "esp_sa").entries[0]
     again = SaTable()
-    again.add(*entry.record(0x1001))
+    entry.add_to(again, 0x1001)
     assert again.records["mode"].tolist() == [MODE_NOT_STATED]
     assert esp.open(again, sealed) == packets
     assert esp.open(again, [sealed[0][:-1] + b"?"]) == [Verdict.ICV_FAILED]

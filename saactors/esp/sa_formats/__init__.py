@@ -1,0 +1,1 @@
+"""How other programs write SAs down: text to ``Association`` values and back, without I/O."""

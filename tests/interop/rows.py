@@ -1,0 +1,67 @@
+"""What a peer script reports, and the one table that is made of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+HEADINGS = ("peer", "suite", "mode", "direction", "sent", "accepted", "refused as it should be")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One suite in one mode and direction against one peer.
+
+    ``direction`` reads "→ peer" (ours, sent to it) or "← peer" (its, opened by us). ``sent`` are
+    packets that the other side should take, ``accepted`` those it took with the right bytes;
+    ``bad`` are forged, replayed or too-old packets, ``refused`` those that were refused under the
+    right reason.
+    """
+
+    peer: str
+    suite: str
+    mode: str
+    direction: str
+    sent: int
+    accepted: int
+    bad: int = 0
+    refused: int = 0
+
+    @property
+    def is_right(self) -> bool:
+        """Whether everything good was taken and everything bad refused."""
+        return self.sent > 0 and self.accepted == self.sent and self.refused == self.bad
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as text, in the order of ``HEADINGS``."""
+        refused = f"{self.refused} of {self.bad}" if self.bad else "–"
+        accepted = str(self.accepted) if self.is_right else f"{self.accepted} (WRONG)"
+        return (
+            self.peer, self.suite, self.mode, self.direction, str(self.sent), accepted, refused
+        )  # fmt: skip
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Save rows as JSON, for the script that collects them."""
+    path.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows that ``write_rows`` saved."""
+    return [Row(**row) for row in json.loads(path.read_text())]
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table, in Markdown whose columns also line up in a terminal."""
+    cells = [HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
+    lines = [_line(line, widths) for line in cells]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+    return "| " + " | ".join(padded) + " |"
