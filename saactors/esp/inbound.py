@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 import numpy as np
@@ -32,7 +31,7 @@ from saactors.model.verdicts import Verdict
 
 USUAL_REASSEMBLY: Final = ReassemblyLimits()
 
-_NO_DESTINATION: Final = None
+_NO_DESTINATION: Final = b""
 
 
 class InboundProcessor:
@@ -54,7 +53,7 @@ class InboundProcessor:
         self.lifetimes = Lifetimes()
         self.windows = ReplayWindows(window_packets)
         self.reassembler = None if reassembly is None else Reassembler(reassembly)
-        self._by_spi: dict[int, dict[IPv4Address | IPv6Address | None, int]] = {}
+        self._by_spi: dict[int, dict[bytes, int]] = {}  # SPI → packed destination → SA
         self._opener = Opener(self.sas, window_packets=window_packets)
         self._counts: Counter[Verdict] = Counter()
         self.add(associations)
@@ -68,7 +67,9 @@ class InboundProcessor:
         added = add_associations(self.sas, given)
         self.windows.grow(len(self.sas))
         for sa, association in zip(added, given, strict=True):
-            self._by_spi.setdefault(association.spi, {})[association.destination] = sa
+            destination = association.destination
+            key = _NO_DESTINATION if destination is None else destination.packed
+            self._by_spi.setdefault(association.spi, {})[key] = sa
             if association.first_sequence > 1:
                 self.windows.resume(sa, association.first_sequence - 1)
             if association.lifetime.is_limited:
@@ -159,7 +160,5 @@ def _outcome(opened: Opened, row: int, sa: int) -> Outcome:
     return Outcome(verdict, (inner,), sa, sequence)
 
 
-def _destination(packet: bytes) -> IPv4Address | IPv6Address:
-    if packet[0] >> 4 == 4:
-        return IPv4Address(packet[16:20])
-    return IPv6Address(packet[24:40])
+def _destination(packet: bytes) -> bytes:
+    return packet[16:20] if packet[0] >> 4 == 4 else packet[24:40]

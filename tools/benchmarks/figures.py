@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-Cell: TypeAlias = str | int | float
+Cell: TypeAlias = str | int | float | None  # None: there is nothing to measure
 
 
 @dataclass(frozen=True)
@@ -96,4 +96,6 @@ class Section:
 
 
 def _shown(cell: Cell, spec: str) -> str:
+    if cell is None:
+        return "–"
     return cell if isinstance(cell, str) else format(cell, spec)
