@@ -2,9 +2,10 @@
 
     from saactors.esp import Association, InboundProcessor, OutboundProcessor
 
-No I/O and no clock: packets and time come in, packets, verdicts and events come out. ``docs/esp.md``
-begins with an example. For packets as ``bytes`` there are the processors; beneath them is the same
-on columns of bursts (``Sealer``, ``Opener``, ``ReplayWindows``), which the running system uses.
+No I/O and no clock: packets and time come in, packets, verdicts and events come out. An example is
+the beginning of ``docs/esp.md``. For packets as ``bytes`` there are the processors; beneath them is
+the same on columns of bursts (``Sealer``, ``Opener``, ``ReplayWindows``), which the running system
+uses.
 
 What is exported is imported when it is first used, since compiled code takes a while to load.
 """

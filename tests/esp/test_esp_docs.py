@@ -21,7 +21,7 @@ def test_the_example_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> No
     shown = capsys.readouterr().out
     assert "LifetimeEvent(sa=0, kind='soft', limit='packets', time_ns=0)" in shown
     assert "{'passed': 2, 'icv_failed': 1, 'replayed': 1}" in shown
-    assert scope["sa"].key.hex() not in shown + repr(scope["sa"])  # type: ignore[attr-defined]
+    assert scope["sa"].key.hex() not in shown + repr(scope["sa"])  # type: ignore[attr-defined]  # an object of the example
 
 
 def test_the_table_has_every_verdict_once() -> None:
