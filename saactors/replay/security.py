@@ -14,6 +14,7 @@ from saactors.actors.classifier import Classifier
 from saactors.errors import ParameterError
 from saactors.esp.association import Association, add_associations, association_at
 from saactors.esp.keys import derive_integrity_keys, derive_keys
+from saactors.esp.reassembly import Reassembler
 from saactors.esp.sa_formats.wireshark import UNSUPPORTED_SUITE, KeyTable, KeyTableEntry
 from saactors.esp.suites import SUITE_NUMBERS, SUITES
 from saactors.esp.window import ReplayWindows
@@ -98,7 +99,7 @@ def build_security(options: ReplayOptions) -> Security:
             if sa.first_sequence > 1:
                 windows.resume(number, sa.first_sequence - 1)
         resolve = _InboundSas(inbound, keys, sas, windows, options.sas_max).resolve
-        return Security(sas, InboundClassifier(resolve, sas), windows, None, real)
+        return Security(sas, InboundClassifier(resolve, sas, Reassembler()), windows, None, real)
     outbound = _outbound(options, given, sas)
     first_sequences = tuple(sa.first_sequence for sa in given)
     return Security(sas, outbound, None, outbound, real, first_sequences)

@@ -1,8 +1,8 @@
 """Inbound: from an ESP packet to its SA by SPI and destination address (RFC 4301 §4.1).
 
 What is not ESP is told apart by name: IKE (UDP port 500, or port 4500 with the non-ESP marker of
-RFC 3948 §2.2), NAT keep-alives (§2.3), other traffic, fragments that would have to be reassembled
-first, SPIs that nobody knows, and SPIs whose suite is not implemented.
+RFC 3948 §2.2), NAT keep-alives (§2.3), other traffic, fragments where nobody reassembles them, SPIs
+that nobody knows, and SPIs whose suite is not implemented.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from numba import njit
 
 from saactors.esp.association import address_of
 from saactors.esp.demultiplex import find_behind_udp
+from saactors.esp.reassembly import Reassembler
 from saactors.esp.wire import ESP, ESP_HEADER_BYTES, UDP, read_u32
 from saactors.model.burst import Burst
 from saactors.model.packets import NO_SA
 from saactors.model.sa import SaTable, grown
 from saactors.model.verdicts import Verdict
+from saactors.streams.outer_fragments import join_fragments
 
 KNOWN_SPI: Final = np.dtype(
     [
@@ -65,18 +67,24 @@ class InboundClassifier:
     """Classifies bursts in place: writes ``sa``, ``order``, ``esp_offset`` and ``verdict``.
 
     ``resolve`` finds the SA of an SPI between two addresses, and may add it to ``sas``. What it
-    said is remembered in an open-addressed hash table, at most three quarters full.
+    said is remembered in an open-addressed hash table, at most three quarters full. Without a
+    ``reassembler`` fragments are refused as OUTER_FRAGMENT.
     """
 
-    def __init__(self, resolve: Resolver, sas: SaTable) -> None:
+    def __init__(
+        self, resolve: Resolver, sas: SaTable, reassembler: Reassembler | None = None
+    ) -> None:
         self._resolve = resolve
         self._sas = sas
+        self._reassembler = reassembler
         self._known = np.zeros(FIRST_PLACES, KNOWN_SPI)
         self._remembered = 0
         self._orders = np.zeros(64, np.int64)
 
     def classify(self, burst: Burst) -> range:
         """Classify a burst; returns the indices of the SAs that were added for it."""
+        if self._reassembler is not None and burst.packets["fragment"].any():
+            join_fragments(burst, self._reassembler)
         first = len(self._sas)
         start = 0
         while True:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import dpkt
 import pytest
 
+from saactors.esp.fragments import fragment
 from saactors.esp.suites import SUITES, Suite
 
 Packets: TypeAlias = list[tuple[int, bytes]]
@@ -88,6 +89,39 @@ def test_extended_sequence_numbers_come_back_wherever_they_begin(
     result = there_and_back(office_capture, "--scenario", tmp_path / "esn.toml")
     assert result["drops"] == {}
     assert packets_of(tmp_path / "plain.pcap") == [packet for _, packet in office]
+
+
+@pytest.mark.parametrize("udp", [False, True])
+@pytest.mark.parametrize("outer", [ENDPOINTS, ENDPOINTS_V6], ids=["IPv4", "IPv6"])
+def test_fragments_of_esp_packets_are_put_together(
+    there_and_back: Callable[..., Any], run: Run, office_capture: Path, office: Packets,
+    tmp_path: Path, packets_of: PacketsOf, written_pcap: Callable[..., bytes], outer: str,
+    udp: bool,
+) -> None:  # fmt: skip
+    """Later ones first; what stays incomplete is counted, and so is every other fragment."""
+    scenario = tmp_path / "cut.toml"
+    scenario.write_text(
+        f'[[policies]]\naction = "protect"\nsa_per = "flow"\n[policies.template]\n{outer}\n'
+        f'suite = "aes-gcm-256"\nudp_encapsulation = {str(udp).lower()}\n'
+    )
+    there_and_back(office_capture, "--scenario", scenario)
+    cut = [
+        list(reversed(fragment(packet, 256, number)))
+        for number, packet in enumerate(packets_of(tmp_path / "esp.pcap"))
+    ]
+    lost = next(number for number, pieces in enumerate(cut) if len(pieces) > 2)
+    cut[lost].pop()
+    pieces = [piece for packet in cut for piece in packet]
+    (tmp_path / "cut.pcap").write_bytes(
+        written_pcap([(20_000 * n, piece) for n, piece in enumerate(pieces)])
+    )
+    found = run(
+        "replay", tmp_path / "cut.pcap", "--json", "--direction", "in",
+        "--keys", tmp_path / "esp_sa", "--write-plain", tmp_path / "plain.pcap",
+    ).result  # fmt: skip
+    whole = [packet for number, (_, packet) in enumerate(office) if number != lost]
+    assert found["drops"] == {"fragment_held": len(pieces) - len(whole)}
+    assert packets_of(tmp_path / "plain.pcap") == whole
 
 
 def test_what_is_no_good_esp_is_counted_under_its_name(
