@@ -29,6 +29,8 @@ SEQUENCE_MAX: Final = (1 << 64) - 1
 PATH_MTU_MIN_BYTES: Final = 256
 """Below it not every suite leaves room for IP headers with options and eight bytes more."""
 
+# What RFC 8221 says MUST NOT or SHOULD NOT of, and what never became a standard.
+_WEAK: Final = frozenset({"des", "3des", "md5", "blowfish", "cast", "idea", "rc4", "rc5"})
 _PORT_MAX: Final = 65_535
 _LOW_HALF: Final = (1 << 64) - 1
 _MAPPED: Final = 0xFFFF << 32  # ::ffff:0:0/96, as which IPv4 stands in records
@@ -98,11 +100,17 @@ class Association:
 
 def suite_named(name: str) -> Suite:
     """The suite of that name; raises ParameterError, which says what comes closest."""
-    if name not in SUITE_NUMBERS:
-        close = get_close_matches(name, SUITE_NUMBERS, n=3)
-        meant = " or ".join(close) if close else "one of saactors.esp.suites.SUITES"
-        raise ParameterError("suite", name, f"a suite that is neither weak nor unknown: {meant}")
-    return SUITES[SUITE_NUMBERS[name]]
+    if name in SUITE_NUMBERS:
+        return SUITES[SUITE_NUMBERS[name]]
+    words = set(name.lower().split("-"))
+    if words & _WEAK:
+        expected = "a suite that is not weak (RFC 8221), for instance aes-gcm-128"
+        raise ParameterError("suite", name, expected)
+    close = [known for known in SUITE_NUMBERS if words <= set(known.split("-"))]
+    close.sort(key=lambda known: not known.startswith(name))
+    close = close[:3] or get_close_matches(name, SUITE_NUMBERS, n=3)
+    expected = " or ".join(close) if close else "one of those in docs/suites.md, or aes-gcm-128"
+    raise ParameterError("suite", name, expected)
 
 
 def sa_table(associations: Iterable[Association]) -> SaTable:

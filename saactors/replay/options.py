@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from saactors.errors import ParameterError
-from saactors.esp.suites import SUITE_NUMBERS
+from saactors.esp.association import suite_named
 from saactors.scenario.tables import Scenario
 from saactors.traces.burst_former import BURST_MAX, BURST_WAIT_NS
 from saactors.traces.receive_ring import RING_PACKETS
@@ -59,7 +59,7 @@ class ReplayOptions:
 
     def __post_init__(self) -> None:
         self._check_choice("direction", self.direction, ("out", "in"))
-        self._check_choice("suite", self.suite, tuple(SUITE_NUMBERS))
+        suite_named(self.suite)
         self._check_choice("mode", self.mode, ("tunnel", "transport"))
         self._check_choice("crypto", self.crypto, ("real", "none"))
         self._check_choice("pace", self.pace, ("virtual", "real"))

@@ -239,7 +239,7 @@ WRONG = [
     (("--rx-ring", 9, "--closed-loop"), "--rx-ring: found 9, expected nothing with a closed loop"),
     (("--software-workers", 0), "--software-workers: found 0, expected 1 to 256 workers"),
     (("--seed", -1), "'--seed': -1 is not in the range"),
-    (("--suite", "aes"), "--suite: found 'aes', expected one of aes-gcm-128, aes-gcm-192"),
+    (("--suite", "aes"), "--suite: found 'aes', expected aes-gcm-128 or aes-gcm-192"),
     (("--mode", "tunel"), "'--mode': 'tunel' is not one of 'tunnel', 'transport'"),
     (("--sa-per", "host"), "'--sa-per': 'host' is not one of 'flow', 'host-pair', 'subnet'"),
     (("--direction", "both"), "'--direction': 'both' is not one of 'out', 'in'"),
