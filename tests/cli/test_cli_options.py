@@ -155,10 +155,12 @@ def test_sas_are_made_per_flow_host_pair_or_subnet(
 
 
 @pytest.mark.parametrize(
-    "suite", ["aes-gcm-128", "aes-gcm-192", "aes-gcm-256", "chacha20-poly1305"]
-)
+    "suite",
+    ["aes-gcm-128", "chacha20-poly1305", "aes-ccm-256-icv8", "aes-gmac-128",
+     "aes-cbc-256-hmac-sha2-512-256", "aes-ctr-128-hmac-sha1-96", "null-hmac-sha2-384-192"],
+)  # fmt: skip
 @pytest.mark.parametrize("mode", ["tunnel", "transport"])
-def test_every_suite_and_mode_is_verified(
+def test_every_kind_of_suite_and_mode_is_verified(
     run: Callable[..., Any], office_capture: Path, suite: str, mode: str
 ) -> None:
     """Every packet that was made comes back as it was, IPv4 and IPv6."""
