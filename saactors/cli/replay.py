@@ -50,7 +50,9 @@ def _number(kind: type | click.ParamType[Any]) -> dict[str, Any]:
     unset="flow",
     help="What gets an SA of its own, each way.",
 )
-@_protection("--suite", metavar="NAME", unset="aes-gcm-128", help="Suite of these SAs, as in docs/suites.md.")
+@_protection(
+    "--suite", metavar="NAME", unset="aes-gcm-128", help="Suite of these SAs, as in docs/suites.md."
+)
 @_protection("--mode", **_choice("tunnel", "transport"), unset="tunnel", help="Mode of these SAs.")
 @_protection("--keys", type=_FILE, help="To decrypt with: Wireshark's esp_sa table.")
 @_protection(
