@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,6 +41,22 @@ class Row:
         return (
             self.peer, self.suite, self.mode, self.direction, str(self.sent), accepted, refused
         )  # fmt: skip
+
+
+def added(rows: Iterable[Row]) -> list[Row]:
+    """Rows of the same name as one, in the order in which the names came first."""
+    sums: dict[tuple[str, str, str, str], Row] = {}
+    for row in rows:
+        name = (row.peer, row.suite, row.mode, row.direction)
+        so_far = sums.get(name, Row(*name, sent=0, accepted=0))
+        sums[name] = Row(
+            *name,
+            so_far.sent + row.sent,
+            so_far.accepted + row.accepted,
+            so_far.bad + row.bad,
+            so_far.refused + row.refused,
+        )
+    return list(sums.values())
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:

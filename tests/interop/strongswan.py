@@ -15,7 +15,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,7 @@ import scenarios
 from charon import DAEMON, Child
 from charon_pair import charon_pair
 from live import live
-from rows import Row, markdown, write_rows
+from rows import Row, added, markdown, write_rows
 from scenarios import Stage
 from shots import CUT_AFTER, CUT_BEFORE, HIDING_LENGTHS
 
@@ -101,22 +100,6 @@ def run(folder: Path) -> list[Row]:
         for version in (6, 4):
             rows += scenarios.outer_fragments(stage, children.fragmented, version)
     return added(rows)
-
-
-def added(rows: Iterable[Row]) -> list[Row]:
-    """Rows of the same name as one, in the order in which the names came first."""
-    sums: dict[tuple[str, str, str, str], Row] = {}
-    for row in rows:
-        name = (row.peer, row.suite, row.mode, row.direction)
-        so_far = sums.get(name, Row(*name, sent=0, accepted=0))
-        sums[name] = Row(
-            *name,
-            so_far.sent + row.sent,
-            so_far.accepted + row.accepted,
-            so_far.bad + row.bad,
-            so_far.refused + row.refused,
-        )
-    return list(sums.values())
 
 
 class _Children:
