@@ -36,7 +36,7 @@ _SPI_BASE: Final = {KERNELS: 0x20_0000, OURS: 0x10_0000}  # by who sends
 
 @dataclass(frozen=True)
 class Numbering:
-    """How an SA counts: what rows say of it, and where it begins."""
+    """How an SA counts: what messages say of it, and where it begins."""
 
     name: str
     extended: bool
@@ -60,14 +60,14 @@ class Form:
     in_udp: bool
 
     @property
-    def name(self) -> str:
+    def kind(self) -> str:
         """What rows call it."""
-        name = self.mode.name.lower() + (" UDP" if self.in_udp else "")
-        if (self.inner_version, self.outer_version) == (4, 4):
-            return name
-        if self.mode is Mode.TRANSPORT:
-            return f"{name}, IPv{self.inner_version}"
-        return f"{name}, IPv{self.inner_version} in IPv{self.outer_version}"
+        return self.mode.name.lower() + (" UDP" if self.in_udp else "")
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{self.kind}, IPv{self.inner_version} in IPv{self.outer_version}"
 
 
 _VERSIONS: Final = (
@@ -92,7 +92,7 @@ class Case:
 
     @property
     def mode(self) -> str:
-        """What rows say of form and numbering."""
+        """What messages say of form and numbering."""
         return self.form.name + self.numbering.name
 
     def address(self, side: int) -> Address:

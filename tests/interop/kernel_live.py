@@ -51,7 +51,7 @@ class Range:
 
     def rows(self, case: Case) -> list[Row]:
         """Send to the kernel and open its answers: a row for either direction."""
-        peer = f"Linux {self._guest.release.partition('-')[0]}"
+        peer = "Linux " + ".".join(self._guest.release.split(".")[:2])
         requests = requests_through(case)
         shots = shots_at(case, requests)
         for shot in shots:
@@ -59,7 +59,7 @@ class Range:
         replies = self._replies(case, len(requests))
         before, self._counted = self._counted, self._statistics()
         counted = self._counted - before
-        name = (peer, case.suite.name, case.mode)
+        name = (peer, case.suite.name, case.form.kind)
         return [
             Row(*name, "→ peer", *_at_the_kernel(case, requests, shots, replies, counted)),
             Row(*name, "← peer", len(requests), *_at_our_end(case, requests, replies)),
