@@ -6,7 +6,7 @@ BIN := .venv/bin
 TEST_WORKERS ?= 2
 DEMO := demo/report.html demo/esp.pcap demo/esp_sa demo/events.msgpack
 
-.PHONY: demo test lint fast interop bench coverage lock clean
+.PHONY: demo test lint fast interop bench fuzz coverage lock clean
 
 demo: .venv/run
 	$(BIN)/saactors replay demo/traffic.pcap.gz --profile netdevsim --verify \
@@ -37,8 +37,18 @@ coverage: .venv/dev
 fast: .venv/dev
 	$(BIN)/pytest -n $(TEST_WORKERS) -m "not slow"
 
+# Live against strongSwan and the Linux kernel, and against DPDK's captures, tshark and scapy.
+# As root, for network namespaces; a peer whose package is missing is told and left out.
+interop: .venv/dev
+	$(BIN)/python tests/interop/interop.py --write docs/interop.md $(INTEROP)
+
 bench: .venv/dev
 	$(BIN)/python tools/bench.py
+
+# Seconds for each target; see docs/fuzzing.md.
+FUZZ_SECONDS ?= 60
+fuzz: .venv/dev
+	$(BIN)/python tools/fuzz.py --seconds $(FUZZ_SECONDS)
 
 # Pin anew what the ranges in pyproject.toml allow; needs pip-tools in the environment.
 lock: .venv/dev

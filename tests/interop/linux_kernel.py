@@ -9,12 +9,8 @@ cannot be run. Nothing here needs root.
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import signal
 import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -23,30 +19,10 @@ from kernel_cases import cases
 from kernel_commands import case_commands, network_commands
 from kernel_guest import KERNEL, MODULES, Guest, batch, kernel_guest
 from kernel_live import Range
-from rows import Row, added, markdown, write_rows
+from peer_script import main
+from rows import Row, added
 
-SKIPPED: Final = 77
 _PACKAGES: Final = "user-mode-linux iproute2"
-
-
-def main() -> int:
-    """Run all cases; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--rows", type=Path, help="file for the rows, as JSON")
-    wanted = parser.parse_args()
-    if reason := why_not():
-        print(f"SKIPPED, THE LINUX KERNEL IS NOT TESTED: {reason}", file=sys.stderr)
-        return SKIPPED
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the guest is ended then too
-    start_s = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="saactors-kernel-") as folder:
-        rows = run(Path(folder))
-    print(markdown(rows), end="")
-    wrong = sum(not row.is_right for row in rows)
-    print(f"\n{len(rows)} rows, {wrong} of them wrong, in {time.monotonic() - start_s:.1f} s")
-    if wanted.rows:
-        write_rows(wanted.rows, rows)
-    return 1 if wrong else 0
 
 
 def why_not() -> str:
@@ -76,4 +52,4 @@ def _obeyed(guest: Guest, folder: Path, commands: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, "THE LINUX KERNEL", why_not, run))

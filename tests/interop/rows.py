@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-HEADINGS = ("peer", "suite", "mode", "direction", "sent", "accepted", "refused as it should be")
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -19,6 +18,10 @@ class Row:
     ``bad`` are forged, replayed or too-old packets, ``refused`` those that were refused under the
     right reason.
     """
+
+    HEADINGS: ClassVar = (
+        "peer", "suite", "mode", "direction", "sent", "accepted", "refused as it should be"
+    )  # fmt: skip
 
     peer: str
     suite: str
@@ -35,7 +38,7 @@ class Row:
         return self.sent > 0 and self.accepted == self.sent and self.refused == self.bad
 
     def cells(self) -> tuple[str, ...]:
-        """The row as text, in the order of ``HEADINGS``."""
+        """The row as text, in the order of the headings."""
         refused = f"{self.refused} of {self.bad}" if self.bad else "–"
         accepted = str(self.accepted) if self.is_right else f"{self.accepted} (WRONG)"
         return (
@@ -70,12 +73,16 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table, in Markdown whose columns also line up in a terminal."""
-    cells = [HEADINGS, *(row.cells() for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
-    lines = [_line(line, widths) for line in cells]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines) + "\n"
+    """Rows as a table."""
+    return table(Row.HEADINGS, [row.cells() for row in rows])
+
+
+def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, whose columns also line up in a terminal."""
+    widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    made = [_line(headings, widths), rule, *(_line(line, widths) for line in lines)]
+    return "\n".join(made) + "\n"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -8,13 +8,9 @@ cannot be run. It needs root, for network namespaces. Keys stay in a temporary f
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import signal
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import Final
 
@@ -22,13 +18,13 @@ import scenarios
 from charon import DAEMON, Child
 from charon_pair import charon_pair
 from live import live
-from rows import Row, added, markdown, write_rows
+from peer_script import main
+from rows import Row, added
 from scenarios import Stage
 from shots import CUT_AFTER, CUT_BEFORE, HIDING_LENGTHS
 
 from saactors.esp.suites import SUITE_NUMBERS, SUITES, Encryption
 
-SKIPPED: Final = 77
 _PROGRAMS: Final = ("ip", "tcpdump", "ping", "swanctl", DAEMON)
 _PLUGINS: Final = Path("/usr/lib/ipsec/plugins")
 _PACKAGES: Final = (
@@ -44,26 +40,6 @@ _OF_EACH_KIND: Final = (
     "aes-ctr-128-hmac-sha2-256-128",
     "null-hmac-sha2-256-128",
 )
-
-
-def main() -> int:
-    """Run all scenarios; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--rows", type=Path, help="file for the rows, as JSON")
-    wanted = parser.parse_args()
-    if reason := why_not():
-        print(f"SKIPPED, strongSwan IS NOT TESTED: {reason}", file=sys.stderr)
-        return SKIPPED
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that namespaces are removed then too
-    start_s = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="saactors-strongswan-") as folder:
-        rows = run(Path(folder))
-    print(markdown(rows), end="")
-    wrong = sum(not row.is_right for row in rows)
-    print(f"\n{len(rows)} rows, {wrong} of them wrong, in {time.monotonic() - start_s:.1f} s")
-    if wanted.rows:
-        write_rows(wanted.rows, rows)
-    return 1 if wrong else 0
 
 
 def why_not() -> str:
@@ -140,4 +116,4 @@ class _Children:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, "strongSwan", why_not, run))
