@@ -55,6 +55,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "saactors.cli.synth:synth",
             "Make synthetic traffic.",
         ),
+        "sas": (
+            "saactors.cli.sas:sas",
+            "Show SAs of Wireshark, ip xfrm, DPDK and scenarios, or convert them.",
+        ),
         "rules": (
             "saactors.cli.rules:rules",
             "List the placement rules and their parameters, with sources.",

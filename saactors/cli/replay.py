@@ -54,7 +54,7 @@ def _number(kind: type | click.ParamType[Any]) -> dict[str, Any]:
     "--suite", metavar="NAME", unset="aes-gcm-128", help="Suite of these SAs, as in docs/suites.md."
 )
 @_protection("--mode", **_choice("tunnel", "transport"), unset="tunnel", help="Mode of these SAs.")
-@_protection("--keys", type=_FILE, help="To decrypt with: Wireshark's esp_sa table.")
+@_protection("--keys", type=_FILE, help="To decrypt with: esp_sa, ip xfrm, DPDK, TOML.")
 @_protection(
     "--seed", **_number(click.IntRange(0, 2**64 - 1)), unset="0", help="Of keys, latencies, faults."
 )

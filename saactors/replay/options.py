@@ -35,7 +35,7 @@ class ReplayOptions:
     sa_per: SaPer = SaPer.FLOW
     suite: str = "aes-gcm-128"
     mode: str = "tunnel"
-    keys: str | Path | None = None  # Wireshark's esp_sa, for direction in
+    keys: str | Path | None = None  # any format of saactors sas, for direction in
     seed: int = 0
     burst: int = BURST_MAX
     burst_wait_ns: int = BURST_WAIT_NS

@@ -13,16 +13,16 @@ import numpy.typing as npt
 from saactors.actors.classifier import Classifier
 from saactors.errors import ParameterError
 from saactors.esp.association import Association, add_associations, association_at
-from saactors.esp.keys import derive_integrity_keys, derive_keys
 from saactors.esp.reassembly import Reassembler
 from saactors.esp.sa_formats.wireshark import UNSUPPORTED_SUITE, KeyTable, KeyTableEntry
-from saactors.esp.suites import SUITE_NUMBERS, SUITES
+from saactors.esp.suites import SUITE_NUMBERS
 from saactors.esp.window import ReplayWindows
 from saactors.model.packets import NO_SA
 from saactors.model.sa import Mode, SaTable
 from saactors.model.selector import Action, Selector, Stream, selector_columns
 from saactors.replay.options import ReplayOptions, SaPer
 from saactors.scenario.sa_files import read_key_table
+from saactors.scenario.sa_tables import association_of
 from saactors.scenario.spd import spd_entries, templates
 from saactors.scenario.tables import GivenSa, Template
 from saactors.streams.associations import ASSOCIATION
@@ -150,38 +150,7 @@ def _template(template: Template) -> SaTemplate:
 
 
 def _add_given(sas: SaTable, given: Sequence[GivenSa], seed: int) -> None:
-    add_associations(sas, (_association(sa, number, seed) for number, sa in enumerate(given)))
-
-
-def _association(sa: GivenSa, number: int, seed: int) -> Association:
-    """The SA that stands at that place in the scenario."""
-    suite = SUITES[SUITE_NUMBERS[sa.suite]]
-    if sa.key is not None or not sa.key_from_seed:
-        key = sa.key.get_secret_value() if sa.key is not None else b""
-        integrity_key = sa.integrity_key.get_secret_value() if sa.integrity_key is not None else b""
-    else:
-        row = derive_keys(seed, number, 1)[0]
-        key = row[: suite.key_bytes].tobytes() + row[len(row) - suite.salt_bytes :].tobytes()
-        row = derive_integrity_keys(seed, number, 1)[0]
-        integrity_key = row[: suite.integrity_key_bytes].tobytes()
-    udp = sa.udp_encapsulation
-    return Association(
-        spi=sa.spi,
-        suite=sa.suite,
-        key=key,
-        integrity_key=integrity_key,
-        mode=_MODES[sa.mode],
-        source=sa.source,
-        destination=sa.destination,
-        source_port=udp.source_port if udp else 0,
-        destination_port=udp.destination_port if udp else 0,
-        extended_sequence=sa.extended_sequence,
-        first_sequence=sa.first_sequence,
-        headers=sa.headers.rules,
-        tfc_bytes=sa.tfc_bytes,
-        path_mtu_bytes=sa.path_mtu_bytes,
-        lifetime=sa.lifetime.lifetime,
-    )
+    add_associations(sas, (association_of(sa, number, seed) for number, sa in enumerate(given)))
 
 
 class _InboundSas:

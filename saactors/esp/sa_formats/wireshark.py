@@ -21,15 +21,16 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 import numpy as np
 
-from saactors.errors import KeyTableError
+from saactors.errors import KeyTableError, ParameterError
 from saactors.esp.association import Association, integrity_key_row, key_row
 from saactors.esp.open_layout import MODE_NOT_STATED
-from saactors.esp.suites import SUITES, Suite
+from saactors.esp.sa_formats.lines import LineError, quotable
+from saactors.esp.suites import SUITE_NUMBERS, SUITES, Suite
 from saactors.model.sa import SA, Mode, SaTable
 
 ANY: Final = "*"
@@ -101,6 +102,46 @@ class KeyTableEntry:
         integrity_keys = integrity_key_row(self.integrity_key)[None] if self.integrity_key else None
         return sas.add(records, key_row(SUITES[self.suite], self.key)[None], integrity_keys).start
 
+    def association(self, name: str) -> Association:
+        """The line as an SA; in tunnel mode, since it does not say which.
+
+        Raises:
+            KeyTableError: it has patterns, and so is no SA; ``name`` is what it calls the file.
+        """
+        if ANY in self.source + self.destination + self.spi:
+            spi = quotable(self.spi)
+            problem = f"found a pattern in the line of SPI {spi}, expected addresses and SPI"
+            raise KeyTableError(name, 0, problem)
+        try:
+            return Association(
+                int(self.spi, 0),
+                SUITES[self.suite].name,
+                self.key,
+                self.integrity_key,
+                source=ip_address(self.source),
+                destination=ip_address(self.destination),
+                extended_sequence=self.extended_sequence,
+                first_sequence=max(1, self.sequence_high << 32),
+            )
+        except ParameterError as error:
+            raise KeyTableError(name, 0, f"SPI {self.spi}: {error}") from None
+
+
+def entry_of(sa: Association) -> KeyTableEntry:
+    """The line that opens what comes on an SA."""
+    source, destination = (ANY if end is None else str(end) for end in (sa.source, sa.destination))
+    return KeyTableEntry(
+        0 if sa.source is None else sa.source.version,
+        source,
+        destination,
+        f"{sa.spi:#010x}",
+        SUITE_NUMBERS[sa.suite],
+        sa.key,
+        sa.integrity_key,
+        sa.extended_sequence,
+        sa.first_sequence >> 32,
+    )
+
 
 class KeyTable:
     """What a file held: its entries in order, and how many lines were of suites we do not have."""
@@ -138,8 +179,8 @@ def parse_key_table(text: str, name: str) -> KeyTable:
             fields = _split(line)
             entries.append(_entry(fields))
             if entries[-1].suite == UNSUPPORTED_SUITE:
-                unsupported[f"{fields[4]} / {fields[6]}"] += 1
-        except _LineError as error:
+                unsupported[f"{quotable(fields[4])} / {quotable(fields[6])}"] += 1
+        except LineError as error:
             raise KeyTableError(name, number, str(error)) from None
     return KeyTable(entries, unsupported)
 
@@ -151,10 +192,6 @@ def format_key_table(associations: Iterable[Association]) -> str:
     4.2 drops two with a warning: it then decrypts, but finds the ICV wrong.
     """
     return "".join(line for each in associations for line in _lines(each))
-
-
-class _LineError(Exception):
-    """What is wrong with a line, in words that hold nothing of it that may be secret."""
 
 
 def _matches(text: str, pattern: str) -> bool:
@@ -170,11 +207,11 @@ def _split(line: str) -> list[str]:
     while at < len(line):
         found = _FIELD.match(line, at)
         if found is None:
-            raise _LineError(f"field {len(fields) + 1}: expected text in double quotes")
+            raise LineError(f"field {len(fields) + 1}: expected text in double quotes")
         fields.append(_ESCAPED.sub(_unescape, found[1]))
         at = found.end()
     if len(fields) < _FIELDS_MIN:
-        raise _LineError(f"found {len(fields)} fields, expected {_FIELDS_MIN} or 10")
+        raise LineError(f"found {len(fields)} fields, expected {_FIELDS_MIN} or 10")
     return fields
 
 
@@ -186,12 +223,12 @@ def _unescape(found: re.Match[str]) -> str:
 def _entry(fields: list[str]) -> KeyTableEntry:
     protocol, source, destination, spi = fields[:4]
     if protocol not in _PROTOCOLS:
-        raise _LineError("field 1: expected IPv4, IPv6 or Any")
+        raise LineError("field 1: expected IPv4, IPv6 or Any")
     version = _PROTOCOLS[protocol]
     suite, key, integrity_key = _suite_and_keys(fields)
     sequence_length = fields[8] if len(fields) > 8 else "32-bit"
     if sequence_length not in _SEQUENCE_LENGTHS:
-        raise _LineError("field 9: expected 32-bit or 64-bit")
+        raise LineError("field 9: expected 32-bit or 64-bit")
     return KeyTableEntry(
         version,
         _address(source, version, 2),
@@ -214,13 +251,13 @@ def _suite_and_keys(fields: list[str]) -> tuple[int, bytes, bytes]:
     sizes = {SUITES[suite].key_bytes + SUITES[suite].salt_bytes: suite for suite in suites}
     if len(key) not in sizes:
         expected = " or ".join(str(size) for size in sorted(sizes))
-        raise _LineError(f"field 6: found a key of {len(key)} bytes, expected {expected} with salt")
+        raise LineError(f"field 6: found a key of {len(key)} bytes, expected {expected} with salt")
     suite = SUITES[sizes[len(key)]]
     if suite.is_combined:
         return sizes[len(key)], key, b""
     if len(integrity_key) != suite.integrity_key_bytes:
         found, expected = len(integrity_key), str(suite.integrity_key_bytes)
-        raise _LineError(f"field 8: found a key of {found} bytes, expected {expected}")
+        raise LineError(f"field 8: found a key of {found} bytes, expected {expected}")
     return sizes[len(key)], key, integrity_key
 
 
@@ -230,7 +267,7 @@ def _key(text: str, place: int) -> bytes:
     try:
         return bytes.fromhex(text[2:])
     except ValueError:
-        raise _LineError(f"field {place}: expected hexadecimal digits behind 0x") from None
+        raise LineError(f"field {place}: expected hexadecimal digits behind 0x") from None
 
 
 def _address(text: str, version: int, place: int) -> str:
@@ -243,7 +280,7 @@ def _address(text: str, version: int, place: int) -> str:
             return str(kind(text))
         except ValueError:
             pass
-    raise _LineError(f"field {place}: expected an address of that protocol, or *")
+    raise LineError(f"field {place}: expected an address of that protocol, or *")
 
 
 def _spi(text: str) -> str:
@@ -253,7 +290,7 @@ def _spi(text: str) -> str:
                 return text
         except ValueError:
             pass
-        raise _LineError("field 4: expected a 32-bit number such as 0x00001001, or *")
+        raise LineError("field 4: expected a 32-bit number such as 0x00001001, or *")
     return text.lower()
 
 
@@ -263,7 +300,7 @@ def _sequence_high(text: str) -> int:
             return int(text, 0)
     except ValueError:
         pass
-    raise _LineError("field 10: expected a 32-bit number such as 0x00000001")
+    raise LineError("field 10: expected a 32-bit number such as 0x00000001")
 
 
 def _lines(association: Association) -> Iterator[str]:
