@@ -16,6 +16,7 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ from saactors.actors.placement_news import PlacementNews
 from saactors.actors.signals import run_signals
 from saactors.actors.software import run_software
 from saactors.actors.source import run_source
+from saactors.esp.lifetimes import LifetimeEvent
 from saactors.model.packets import Chunk
 from saactors.observe.hottest import HottestSas
 from saactors.observe.observer import Emitter
@@ -131,6 +133,7 @@ class System:
     ring: ReceiveRing
     classifier: Classifier
     announce: Callable[[range], None]
+    limits: Callable[[str, LifetimeEvent], None]  # which actor tells, and of what
     rule: Rule
     hottest: HottestSas
     card: Card
@@ -173,6 +176,7 @@ async def run_system(system: System, *, stop_on_signal: bool = False) -> None:
                 system.leave,
                 system.clock,
                 system.emitters["egress"],
+                partial(system.limits, "egress"),
             )
             actors.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
@@ -201,6 +205,7 @@ def _start_feeding(
         outlets["classifier_keeper"],
         system.classifier,
         system.announce,
+        partial(system.limits, "classifier"),
     )
     actors.start_soon(
         run_keeper,

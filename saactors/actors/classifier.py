@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from saactors.esp.lifetimes import LifetimeEvent
 from saactors.model.burst import Burst
 from saactors.runtime.edges import Inlet, Outlet
 
@@ -16,17 +17,27 @@ class Classifier(Protocol):
         """Write the burst's stream columns; returns the indices of the SAs made for it."""
         ...
 
+    def poll_events(self) -> list[LifetimeEvent]:
+        """Limits of lifetimes that were reached since this was last asked."""
+        ...
+
 
 async def run_classifier(
     source: Inlet[Burst],
     keeper: Outlet[Burst],
     classifier: Classifier,
     announce: Callable[[range], None],
+    limits: Callable[[LifetimeEvent], None],
 ) -> None:
-    """Classify every burst; ``announce`` tells of SAs that the agent has just received."""
+    """Classify every burst.
+
+    ``announce`` tells of SAs that the agent has just received, ``limits`` of lifetimes.
+    """
     with keeper:
         async for burst in source:
             received = classifier.classify(burst)
             if received:
                 announce(received)
+            for event in classifier.poll_events():
+                limits(event)
             await keeper.send(burst)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
+from saactors.esp.lifetimes import LifetimeEvent
 from saactors.model.burst import Finished, Share
 from saactors.observe.events import PacketsDropped
 from saactors.observe.observer import Emitter
@@ -20,6 +21,7 @@ async def run_egress(
     leave: Exit,
     clock: Clock,
     emit: Emitter,
+    limits: Callable[[LifetimeEvent], None],
 ) -> None:
     """Let out what every component is done with, and what the arbiter sent past them."""
 
@@ -28,6 +30,8 @@ async def run_egress(
             tell(leave.accept(finished, clock.now_ns()))
 
     def tell(dropped: int) -> None:
+        for event in leave.lifetimes.poll_events():
+            limits(event)
         if dropped and emit:
             for reason, count in leave.newly_dropped().items():
                 emit(PacketsDropped(clock.now_ns(), reason, count))

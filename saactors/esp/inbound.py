@@ -72,8 +72,7 @@ class InboundProcessor:
             self._by_spi.setdefault(association.spi, {})[key] = sa
             if association.first_sequence > 1:
                 self.windows.resume(sa, association.first_sequence - 1)
-            if association.lifetime.is_limited:
-                self.lifetimes.limit(sa, association.lifetime, now_ns)
+            self.lifetimes.limit(sa, association.lifetime, now_ns)
         return added
 
     def process(self, packets: Sequence[bytes], now_ns: int = 0) -> list[Outcome]:

@@ -82,8 +82,7 @@ class OutboundProcessor:
         for sa, association in zip(added, given, strict=True):
             self._associations.append(association)
             self._next.append(association.first_sequence)
-            if association.lifetime.is_limited:
-                self.lifetimes.limit(sa, association.lifetime, now_ns)
+            self.lifetimes.limit(sa, association.lifetime, now_ns)
         return added
 
     def process(
@@ -224,15 +223,25 @@ class OutboundProcessor:
         ):
             piece.verdict = Verdict(int(verdict))
             if piece.verdict is Verdict.PASSED:
-                whole = sealed.data[start : start + length].tobytes()
-                piece.sealed = self._fit(whole, piece.sa)
+                self._fit(piece, sealed.data[start : start + length].tobytes())
 
-    def _fit(self, sealed: bytes, sa: int) -> list[bytes]:
-        """The sealed packet, in fragments if it is still too big for the path."""
-        path_mtu = int(self.sas.records[sa]["path_mtu_bytes"])
+    def _fit(self, piece: _Piece, sealed: bytes) -> None:
+        """Send the sealed packet, in fragments if it is still too big for the path.
+
+        In transport mode it has the headers of the packet itself, which may be long enough to leave
+        no room for anything else on the path, or have options that nobody can read.
+        """
+        path_mtu = int(self.sas.records[piece.sa]["path_mtu_bytes"])
         if not path_mtu or len(sealed) <= path_mtu:
-            return [sealed]
-        return fragment(sealed, path_mtu, self._identify())
+            piece.sealed = [sealed]
+            return
+        try:
+            piece.sealed = fragment(sealed, path_mtu, self._identify())
+        except ParameterError:
+            piece.verdict = Verdict.PACKET_TOO_BIG
+        else:
+            if not piece.sealed:
+                piece.verdict = Verdict.MALFORMED_IP
 
     def _identify(self) -> int:
         self._identification = (self._identification + 1) & 0xFFFF_FFFF

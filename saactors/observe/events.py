@@ -90,6 +90,17 @@ class SaAdded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LifetimeReached(Event):
+    """An SA has come to a limit of its lifetime: ``soft``, IKE should make another; ``hard``."""
+
+    kind: ClassVar[str] = "lifetime_reached"
+    sa: int
+    spi: int
+    level: str  # soft or hard
+    limit: str  # packets, bytes or time
+
+
+@dataclass(frozen=True, slots=True)
 class LoadIssued(Event):
     """The rule wants ``sa`` on the card, in place of ``victim`` where the card is full."""
 
@@ -207,6 +218,7 @@ EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType(
             RuleChanged,
             RunEnded,
             SaAdded,
+            LifetimeReached,
             LoadIssued,
             Loaded,
             Evicted,

@@ -18,8 +18,16 @@ from saactors.actors.placement_news import PlacementNews
 from saactors.actors.signals import PlannedSignals
 from saactors.actors.sinks import CaptureSink, Verifier
 from saactors.errors import ParameterError
+from saactors.esp.lifetimes import LifetimeEvent
 from saactors.observe.event_log import EventLogWriter
-from saactors.observe.events import EVENTS, USUAL_EVENTS, EdgeWaited, Event, SaAdded
+from saactors.observe.events import (
+    EVENTS,
+    USUAL_EVENTS,
+    EdgeWaited,
+    Event,
+    LifetimeReached,
+    SaAdded,
+)
 from saactors.observe.hottest import HottestSas
 from saactors.observe.observer import Listener, Observers
 from saactors.observe.series import WAITING, SumSeries
@@ -96,12 +104,19 @@ def build_replay(
             for sa in received:
                 emitters["classifier"](describe_sa(security, sa, options, clock.now_ns()))
 
+    def limits(actor: str, event: LifetimeEvent) -> None:
+        if emitters[actor].wants(LifetimeReached):
+            spi = int(security.sas.records[event.sa]["spi"])
+            told = LifetimeReached(event.time_ns, event.sa, spi, event.kind, event.limit)
+            emitters[actor](told)
+
     announce(range(len(security.sas)))
     system = System(
         trace=capture,
         ring=ReceiveRing(BurstFormer(options.burst, options.burst_wait_ns), ring_max),
         classifier=security.classifier,
         announce=announce,
+        limits=limits,
         rule=rule,
         hottest=HottestSas(rule.keeper.metrics_of),
         card=card,
@@ -110,7 +125,11 @@ def build_replay(
         nic_crypto=security.crypto(),
         placement_news=PlacementNews(emitters["arbiter"], security.sas, rule),
         card_news=CardNews(card, emitters["nic"]),
-        leave=Exit(security.checked_windows, _sinks(options, capture, files, verifier)),
+        leave=Exit(
+            security.checked_windows,
+            _sinks(options, capture, files, verifier),
+            security.lifetimes,
+        ),
         clock=clock,
         emitters=emitters,
         on_wait=on_wait,

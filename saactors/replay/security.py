@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from itertools import chain, repeat
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from saactors.actors.classifier import Classifier
 from saactors.errors import ParameterError
 from saactors.esp.association import Association, add_associations, association_at
+from saactors.esp.lifetimes import Lifetimes
 from saactors.esp.reassembly import Reassembler
 from saactors.esp.sa_formats.wireshark import UNSUPPORTED_SUITE, KeyTable, KeyTableEntry
 from saactors.esp.suites import SUITE_NUMBERS
@@ -49,6 +50,7 @@ class Security:
     outbound: OutboundClassifier | None
     real: bool
     first_sequences: tuple[int, ...] = ()  # of the SAs that were given; others begin at 1
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)  # inbound: charged at the exit
 
     def crypto(self) -> Crypto:
         """The cryptography of one component, with contexts of its own."""
@@ -99,7 +101,8 @@ def build_security(options: ReplayOptions) -> Security:
             if sa.first_sequence > 1:
                 windows.resume(number, sa.first_sequence - 1)
         resolve = _InboundSas(inbound, keys, sas, windows, options.sas_max).resolve
-        return Security(sas, InboundClassifier(resolve, sas, Reassembler()), windows, None, real)
+        classifier = InboundClassifier(resolve, sas, Reassembler())
+        return Security(sas, classifier, windows, None, real, lifetimes=_lifetimes(inbound))
     outbound = _outbound(options, given, sas)
     first_sequences = tuple(sa.first_sequence for sa in given)
     return Security(sas, outbound, None, outbound, real, first_sequences)
@@ -118,7 +121,16 @@ def _outbound(
         sas_max=options.sas_max,
         first_sequences=np.array([sa.first_sequence for sa in given], np.uint64),
         pad_cut=options.pad_cut,
+        lifetimes=_lifetimes(given),
     )
+
+
+def _lifetimes(given: Sequence[GivenSa]) -> Lifetimes:
+    """The limits of the SAs that were given, whose time starts with the run."""
+    lifetimes = Lifetimes()
+    for number, sa in enumerate(given):
+        lifetimes.limit(number, sa.lifetime.lifetime, 0)
+    return lifetimes
 
 
 def _spd(options: ReplayOptions) -> tuple[tuple[Selector, ...], list[SaTemplate]]:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from saactors.esp.lifetimes import Lifetimes
 from saactors.esp.window import ReplayWindows
 from saactors.model.burst import Component, Finished, Share
 from saactors.model.compiled import compiled
@@ -39,13 +40,20 @@ class Sink(Protocol):
 class Exit:
     """Lets packets out and keeps the ledger; ``sinks`` get what leaves.
 
-    ``windows`` is None outbound, where there is nothing to replay.
+    ``windows`` is None outbound, where there is nothing to replay; ``lifetimes`` are those of
+    inbound SAs, which count what has been opened.
     """
 
-    def __init__(self, windows: ReplayWindows | None, sinks: Sequence[Sink]) -> None:
+    def __init__(
+        self,
+        windows: ReplayWindows | None,
+        sinks: Sequence[Sink],
+        lifetimes: Lifetimes | None = None,
+    ) -> None:
         self._in_order = InOrder()
         self._windows = windows
         self._sinks = sinks
+        self.lifetimes = lifetimes or Lifetimes()
         self._verdicts = np.zeros(256, np.int64)
         self._told = np.zeros(256, np.int64)
         self.counters = SaCounters()
@@ -101,6 +109,7 @@ class Exit:
         if self._windows is not None and share.component != Component.NONE:
             self._windows.grow(share.burst.sa_count)
             _judge(packets, rows, self._windows)
+            self._charge(packets, rows, share.lengths[positions], now_ns)
         count, cut = tally(packets, rows, self._verdicts)
         leaving = positions if count == len(rows) else positions[passed_places(packets, rows)]
         if share.component is not Component.NONE:
@@ -116,6 +125,20 @@ class Exit:
             for sink in self._sinks:
                 sink.take(share, leaving, now_ns)
         return len(rows) - count
+
+    def _charge(
+        self,
+        packets: npt.NDArray[np.void],
+        rows: npt.NDArray[np.int32],
+        lengths: npt.NDArray[np.int32],
+        now_ns: int,
+    ) -> None:
+        if not self.lifetimes.has_limits:
+            return
+        taken = packets[rows]
+        verdicts = np.ascontiguousarray(taken["verdict"])
+        self.lifetimes.charge(np.ascontiguousarray(taken["sa"]), lengths, verdicts, now_ns)
+        packets["verdict"][rows] = verdicts
 
     def _note(self, component: Component, handled: int, passed: int, now_ns: int) -> None:
         software = handled if component is Component.SOFTWARE else 0

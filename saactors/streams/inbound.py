@@ -16,6 +16,7 @@ from numba import njit
 
 from saactors.esp.association import address_of
 from saactors.esp.demultiplex import find_behind_udp
+from saactors.esp.lifetimes import LifetimeEvent
 from saactors.esp.reassembly import Reassembler
 from saactors.esp.wire import ESP, ESP_HEADER_BYTES, UDP, read_u32
 from saactors.model.burst import Burst
@@ -94,6 +95,10 @@ class InboundClassifier:
             self._learn(burst, start)
         burst.sa_count = len(self._sas)
         return range(first, burst.sa_count)
+
+    def poll_events(self) -> list[LifetimeEvent]:
+        """None: inbound packets count when they have been opened, at the exit."""
+        return []
 
     def _learn(self, burst: Burst, row: int) -> None:
         """Find out about the combination that packet ``row`` is the first to have."""

@@ -2,7 +2,8 @@
 
 The classifier alone hands out sequence numbers, in the order of arrival, whatever component will
 encrypt the packet later: no counter ever moves between software and card, so no (key, IV) pair can
-come up twice (law 2). An SA whose numbers are used up stops (RFC 4303 §3.3.3).
+come up twice (law 2). An SA whose numbers are used up stops (RFC 4303 §3.3.3), and so does one at
+its hard limit: lifetimes are charged before numbers are given, and what is refused uses none.
 
 The SPD is asked per packet while it is short. A longer one is asked once per flow: a direct-mapped
 memo of fixed size remembers the answers, a newcomer overwriting whoever had its place.
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from saactors.esp.lifetimes import LifetimeEvent, Lifetimes
 from saactors.model.burst import Burst
 from saactors.model.packets import NO_SA
 from saactors.model.sa import SaTable, grown
@@ -50,7 +52,7 @@ class OutboundClassifier:
     ``selectors`` is the SPD (record array of SELECTOR); ``sas`` holds the given SAs already, with
     their first sequence numbers in ``first_sequences``, and grows by those that ``maker`` makes on
     demand, up to ``sas_max``. With ``pad_cut`` a packet cut off by the snap length is sent padded
-    to its length on the wire, without it is dropped.
+    to its length on the wire, without it is dropped. ``lifetimes`` are those of the given SAs.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class OutboundClassifier:
         sas_max: int,
         first_sequences: npt.NDArray[np.uint64],
         pad_cut: bool = True,
+        lifetimes: Lifetimes | None = None,
     ) -> None:
         self._selectors = selectors
         self._sas = sas
         self._maker = maker
         self._sas_max = sas_max
         self._pad_cut = pad_cut
+        self._lifetimes = lifetimes or Lifetimes()
         self._table = np.zeros(FIRST_PLACES, ASSOCIATION)
         self._memo = np.zeros(MEMO_PLACES if len(selectors) > SHORT_SPD else 0, ASSOCIATION)
         self._counters = np.zeros(64, COUNTER)
@@ -89,7 +93,7 @@ class OutboundClassifier:
         self._counters = grown(self._counters, known + len(packets))
         if len(packets) > len(self._made):
             self._made = np.zeros(len(packets), np.int32)
-        made = _classify(
+        made = _associate(
             packets,
             self._selectors,
             self._memo,
@@ -101,9 +105,25 @@ class OutboundClassifier:
             self._pad_cut,
         )
         if made:
-            self._maker.make(self._sas, self._selectors["target"][self._made[:made]])
+            templates = self._selectors["target"][self._made[:made]]
+            received = self._maker.make(self._sas, templates)
+            self._maker.limit(self._lifetimes, received, templates, int(packets["time_ns"][0]))
+        if self._lifetimes.has_limits:
+            self._charge(packets)
+        _number(packets, self._counters)
         burst.sa_count = known + made
         return range(known, known + made)
+
+    def poll_events(self) -> list[LifetimeEvent]:
+        """Limits of lifetimes that were reached since this was last asked."""
+        return self._lifetimes.poll_events()
+
+    def _charge(self, packets: npt.NDArray[np.void]) -> None:
+        """Limits of time are noticed burst by burst."""
+        verdicts = np.ascontiguousarray(packets["verdict"])
+        sa, lengths = (np.ascontiguousarray(packets[name]) for name in ("sa", "length_bytes"))
+        self._lifetimes.charge(sa, lengths, verdicts, int(packets["time_ns"][0]))
+        packets["verdict"] = verdicts
 
     def _open_counters(self, first: int, sequences: npt.NDArray[np.uint64]) -> None:
         """Let given SAs count from their first sequence number."""
@@ -116,7 +136,7 @@ class OutboundClassifier:
 
 
 @njit(cache=True)
-def _classify(
+def _associate(
     packets: npt.NDArray[np.void],
     selectors: npt.NDArray[np.void],
     memo: npt.NDArray[np.void],
@@ -127,7 +147,10 @@ def _classify(
     sas_max: int,
     pad_cut: bool,
 ) -> int:
-    """Returns how many SAs are to be made; ``made`` gets the SPD entry that asks for each."""
+    """Give each packet its SA.
+
+    Returns how many SAs are to be made; ``made`` gets the SPD entry that asks for each.
+    """
     made_count = 0
     for row in range(len(packets)):
         packet = packets[row]
@@ -162,7 +185,17 @@ def _classify(
                 counters[sa].sequence = 1
                 counters[sa].left = np.uint64(0xFFFFFFFF)
         packet.sa = sa
-        counter = counters[sa]
+    return made_count
+
+
+@njit(cache=True)
+def _number(packets: npt.NDArray[np.void], counters: npt.NDArray[np.void]) -> None:
+    """Give each packet of an SA that passes so far its numbers."""
+    for row in range(len(packets)):
+        packet = packets[row]
+        if packet.sa == NO_SA or packet.verdict != _PASSED:
+            continue
+        counter = counters[packet.sa]
         if counter.left == 0:
             packet.verdict = _EXHAUSTED
             continue
@@ -171,7 +204,6 @@ def _classify(
         counter.order += 1
         counter.sequence += np.uint64(1)
         counter.left -= np.uint64(1)
-    return made_count
 
 
 @njit(cache=True)

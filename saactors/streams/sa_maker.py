@@ -19,6 +19,7 @@ from saactors.esp.association import halves
 from saactors.esp.header_rules import USUAL_HEADERS, HeaderRules
 from saactors.esp.keys import derive_integrity_keys, derive_keys
 from saactors.esp.lifetime import NO_LIMIT, Lifetime
+from saactors.esp.lifetimes import Lifetimes
 from saactors.esp.suites import SUITE_SIZES
 from saactors.model.sa import SA, Mode, SaTable
 
@@ -52,6 +53,8 @@ class SaMaker:
 
     def __init__(self, templates: Sequence[SaTemplate], seed: int) -> None:
         self._seed = seed
+        self._lifetimes = [template.lifetime for template in templates]
+        self.has_limits = any(lifetime.is_limited for lifetime in self._lifetimes)
         suites = [template.suite for template in templates]
         self._has_integrity_keys = bool(SUITE_SIZES["integrity_key_bytes"][suites].any())
         self._templates = np.zeros(len(templates), SA)
@@ -75,3 +78,11 @@ class SaMaker:
         if self._has_integrity_keys:
             integrity_keys = derive_integrity_keys(self._seed, first, len(records))
         return sas.add(records, keys, integrity_keys)
+
+    def limit(
+        self, lifetimes: Lifetimes, made: range, templates: npt.NDArray[np.int32], now_ns: int
+    ) -> None:
+        """Let the lifetimes of SAs that were made by ``templates`` begin."""
+        if self.has_limits:
+            for sa, template in zip(made, templates.tolist(), strict=True):
+                lifetimes.limit(sa, self._lifetimes[template], now_ns)

@@ -18,6 +18,7 @@ def one_of_each() -> list[Event]:
             0, "0.1.0", 7, "metric", {"threshold": 500.0}, "nfp", "a.pcap", {"verify": True}
         ),
         events.SaAdded(5, 0, 0x1F2E3D4C, "aes-gcm-128", "tunnel", "out", "10.0.0.1", "2001:db8::2"),
+        events.LifetimeReached(6, 0, 0x1F2E3D4C, "soft", "packets"),
         events.PacketsDropped(7, "unknown_spi", 3, 1),
         events.BurstPlaced(10, 1, 9, 4, 3, 2),
         events.LoadIssued(
