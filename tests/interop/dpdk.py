@@ -3,8 +3,9 @@
     .venv/bin/python tests/interop/dpdk.py --rows OUT.json
 
 Its packets have to give back the capture that went in. With its keys and counters ours have to have
-the same lengths and header fields, and where the IV is the same, the same bytes; scapy opens them
-with the same keys. It is not run here: it needs huge pages and takes the machine.
+the same lengths and header fields, and where the IV is the same, the same bytes; scapy opens both
+with the same keys and finds the same, padding and next header included. It is not run here: it
+needs huge pages and takes the machine.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Final
 from captured import CAPTURES, CapturedSa, captured_sas
 from peer_script import main
 from rows import Row, added
-from scapy_sa import parsed, scapy_sa
+from scapy_sa import parsed, plaintext, scapy_sa
 
+from saactors.esp.association import Association
 from saactors.esp.inbound import InboundProcessor
 from saactors.esp.outbound import OutboundProcessor
 from saactors.model.verdicts import Verdict
@@ -64,13 +66,14 @@ def _made(sa: CapturedSa) -> Row:
     ours = [packet for outcome in outcomes for packet in outcome.packets]
     accepted = sum(
         _same_but_iv(our, its, sa.association.parameters.iv_bytes)
+        and plaintext(reader, our) == plaintext(reader, its)
         and bytes(reader.decrypt(parsed(our))) == plain
         for our, its, plain in zip(ours, sa.packets, sa.plain, strict=True)
     )
     return Row(_PEER, sa.association.suite, "tunnel", "→ peer", len(ours), accepted)
 
 
-def _as_sent(sa: CapturedSa) -> object:
+def _as_sent(sa: CapturedSa) -> Association:
     """The SA with the number from which the capture counts."""
     first = int.from_bytes(sa.packets[0][_IPV4_BYTES + 4 : _IPV4_BYTES + 8])
     return replace(sa.association, first_sequence=first)

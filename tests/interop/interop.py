@@ -23,6 +23,7 @@ from rows import Row, markdown, read_rows, table
 
 PEERS: Final = ("strongswan", "linux_kernel", "dpdk", "tshark", "scapy_peer")
 PATIENCE_S: Final = 300
+_CLEANING_S: Final = 30
 _FOLDER: Final = Path(__file__).parent
 _INTRODUCTION: Final = _FOLDER / "introduction.md"
 _SUMMARY: Final = ("peer", "suites", "rows", "sent", "accepted", "bad", "refused")
@@ -43,7 +44,7 @@ def main() -> int:
             file = Path(folder) / f"{peer}.json"
             statuses[peer] = _run(peer, file)
             rows += read_rows(file) if file.exists() else []
-    print(table(_SUMMARY, _summary(rows)), end="")
+    print(f"{markdown(rows)}\n{table(_SUMMARY, _summary(rows))}", end="")
     for row in rows:
         if not row.is_right:
             print("WRONG:", *row.cells(), file=sys.stderr)
@@ -65,7 +66,9 @@ def page(rows: Sequence[Row]) -> str:
 def _run(peer: str, rows: Path) -> int:
     """Run a peer's script, whose table is not shown; its status, or 1 if it takes too long."""
     words = [sys.executable, str(_FOLDER / f"{peer}.py"), "--rows", str(rows)]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, start_new_session=True
+    ) as process:  # Ctrl-C is for us, who pass it on once
         try:
             return process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -74,7 +77,10 @@ def _run(peer: str, rows: Path) -> int:
         finally:
             # It ends what it has started; nothing to do if it has ended itself.
             process.terminate()
-            process.wait()
+            try:
+                process.wait(_CLEANING_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _summary(rows: Sequence[Row]) -> list[tuple[str, ...]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +22,6 @@ from time import monotonic
 from typing import Final
 
 from kernel_guest_agent import READ
-from namespaces import end
 
 KERNEL: Final = Path("/usr/bin/linux.uml")
 MODULES: Final = Path("/usr/lib/uml/modules")
@@ -103,8 +103,12 @@ def kernel_guest(folder: Path) -> Iterator[Guest]:
             guest.release = guest.answer(_BOOT_PATIENCE_S)[1]
             yield guest
         finally:
-            end(process)
+            # Its processes, some of which are stopped to be traced, heed nothing less; and it has
+            # nothing to lose.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
             process.stdin.close()
+            process.stdout.close()
 
 
 def _command(folder: Path, wire: int) -> list[str]:

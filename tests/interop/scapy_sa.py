@@ -62,6 +62,16 @@ def scapy_sa(sa: Association) -> Any:
     )
 
 
+def plaintext(peer: Any, packet: bytes) -> tuple[bytes, bytes, int]:
+    """Payload, padding and next header, which scapy itself does not look at in tunnel mode."""
+    esp = parsed(packet)[ESP]
+    icv_bytes = peer.crypt_algo.icv_size or peer.auth_algo.icv_size
+    opened = peer.crypt_algo.decrypt(
+        peer, esp, peer.crypt_key, icv_bytes, esn_en=peer.esn_en, esn=peer.esn
+    )
+    return bytes(opened.data), bytes(opened.padding), int(opened.nh)
+
+
 def parsed(packet: bytes) -> Any:
     """An IP packet as scapy sees it."""
     return (IP if packet[0] >> 4 == 4 else IPv6)(packet)

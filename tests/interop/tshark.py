@@ -3,7 +3,8 @@
     .venv/bin/python tests/interop/tshark.py --rows OUT.json
 
 A capture and an ``esp_sa`` table are written as a user of ``saactors replay`` would have them. What
-Wireshark 4.0 does not know stands in the table all the same and must not disturb the rest.
+is inside is compared with its padding and next header. What Wireshark 4.0 does not know is in both
+all the same: it must not disturb the rest, and must not be opened, or this list is out of date.
 """
 
 from __future__ import annotations
@@ -28,13 +29,17 @@ from saactors.esp.suites import SUITES
 from saactors.model.sa import Mode
 from saactors.traces.writer import CaptureWriter
 
-_PEER: Final = "tshark 4.0"
+_VERSION: Final = "4.0"  # of which the following is true
+_PEER: Final = f"tshark {_VERSION}"
 # No CCM and GMAC at all; ChaCha20-Poly1305 and extended numbers since 4.2.
 _UNKNOWN: Final = frozenset(s.name for s in SUITES if not s.wireshark_encryption) | {
     "chacha20-poly1305"
 }
 _IP_HEADER_BYTES: Final = {4: 20, 6: 40}
+_IP_IN_IP: Final = {4: 4, 6: 41}
+_ICMP: Final = {4: 1, 6: 58}
 _SPIS_A_SUITE: Final = 100
+_YES: Final = {"1", "True"}
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,22 @@ class Sent:
     is_forged: bool = False
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What tshark says of a packet's ICV, and what it found inside."""
+
+    is_good: bool
+    is_bad: bool
+    data: bytes
+
+
 def why_not() -> str:
     """What is missing for this to run; "" if nothing is."""
-    return "" if shutil.which("tshark") else "tshark not found; apt-get install tshark"
+    if shutil.which("tshark") is None:
+        return "tshark not found; apt-get install tshark"
+    done = subprocess.run(["tshark", "--version"], capture_output=True, text=True, check=True)
+    found = done.stdout.partition("\n")[0]
+    return "" if f" {_VERSION}." in found else f"found {found}, expected {_VERSION}"
 
 
 def run(folder: Path) -> list[Row]:
@@ -66,12 +84,19 @@ def run(folder: Path) -> list[Row]:
     (folder / "wireshark" / "esp_sa").write_text(table)
     seen = _decrypted(folder)
     assert len(seen) == len(sent), f"tshark shows {len(seen)} of {len(sent)} packets"
-    return added(_row(each, *fields) for each, fields in zip(sent, seen, strict=True))
+    for each, fields in zip(sent, seen, strict=True):
+        name = each.form.association.suite
+        assert name not in _UNKNOWN or not fields.data, f"tshark knows {name} after all"
+    return added(
+        _row(each, fields)
+        for each, fields in zip(sent, seen, strict=True)
+        if each.form.association.suite not in _UNKNOWN
+    )
 
 
 def _sent() -> Iterator[Sent]:
     """Good packets, and one forged for each form."""
-    for number, suite in enumerate(each for each in SUITES if each.name not in _UNKNOWN):
+    for number, suite in enumerate(SUITES):
         for form in forms_of(suite, _SPIS_A_SUITE * (number + 10)):
             if form.association.extended_sequence:
                 continue
@@ -88,30 +113,35 @@ def _sent() -> Iterator[Sent]:
 
 
 def _inside(form: Form, plain: bytes) -> bytes:
-    """What of a packet is encrypted."""
-    outside = 0 if form.association.mode is Mode.TUNNEL else _IP_HEADER_BYTES[plain[0] >> 4]
-    return plain[outside:]
+    """What of a packet is encrypted: payload, padding, its length and next header."""
+    version, is_tunnel = plain[0] >> 4, form.association.mode is Mode.TUNNEL
+    payload = plain if is_tunnel else plain[_IP_HEADER_BYTES[version] :]
+    padding = -(len(payload) + 2) % form.association.parameters.align_bytes
+    next_header = (_IP_IN_IP if is_tunnel else _ICMP)[version]
+    return payload + bytes([*range(1, padding + 1), padding, next_header])
 
 
-def _decrypted(folder: Path) -> list[tuple[str, str]]:
-    """Whether each ICV is good, and what was inside, as tshark sees it."""
+def _decrypted(folder: Path) -> list[Seen]:
+    """What tshark makes of each packet."""
     words = ["tshark", "-r", f"{folder}/capture.pcap", "-T", "fields"]
     for name in ("encryption_decode", "authentication_check"):
         words += ["-o", f"esp.enable_{name}:TRUE"]
-    for field in ("icv_good", "decrypted_data"):
+    for field in ("icv_good", "icv_bad", "decrypted_data"):
         words += ["-e", f"esp.{field}"]
     environment = {**os.environ, "XDG_CONFIG_HOME": str(folder), "HOME": str(folder)}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
-    lines = (line.partition("\t") for line in done.stdout.splitlines())
-    return [(good, data.replace(":", "")) for good, _, data in lines]
+    lines = (line.split("\t") for line in done.stdout.splitlines())
+    return [
+        Seen(good in _YES, bad in _YES, bytes.fromhex(data.replace(":", "")))
+        for good, bad, data in lines
+    ]
 
 
-def _row(sent: Sent, good: str, data: str) -> Row:
+def _row(sent: Sent, seen: Seen) -> Row:
     name = (_PEER, sent.form.association.suite, sent.form.mode, "→ peer")
-    is_good = good in {"1", "True"}
     if sent.is_forged:
-        return Row(*name, 0, 0, 1, not is_good)
-    return Row(*name, 1, is_good and data.startswith(sent.inside.hex()))
+        return Row(*name, 0, 0, 1, seen.is_bad and not seen.is_good)
+    return Row(*name, 1, seen.is_good and seen.data == sent.inside)
 
 
 if __name__ == "__main__":
