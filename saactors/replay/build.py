@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from saactors.observe.events import (
     SaAdded,
 )
 from saactors.observe.hottest import HottestSas
-from saactors.observe.observer import Listener, Observers
+from saactors.observe.observer import Emitter, Listener, Observers
 from saactors.observe.series import WAITING, SumSeries
 from saactors.placement.cost import CostModel
 from saactors.placement.table import Rule, make_rule, rule_entry
@@ -104,19 +105,13 @@ def build_replay(
             for sa in received:
                 emitters["classifier"](describe_sa(security, sa, options, clock.now_ns()))
 
-    def limits(actor: str, event: LifetimeEvent) -> None:
-        if emitters[actor].wants(LifetimeReached):
-            spi = int(security.sas.records[event.sa]["spi"])
-            told = LifetimeReached(event.time_ns, event.sa, spi, event.kind, event.limit)
-            emitters[actor](told)
-
     announce(range(len(security.sas)))
     system = System(
         trace=capture,
         ring=ReceiveRing(BurstFormer(options.burst, options.burst_wait_ns), ring_max),
         classifier=security.classifier,
         announce=announce,
-        limits=limits,
+        limits=partial(_tell_limit, emitters, security),
         rule=rule,
         hottest=HottestSas(rule.keeper.metrics_of),
         card=card,
@@ -148,6 +143,15 @@ def build_replay(
         verifier,
         system,
     )
+
+
+def _tell_limit(
+    emitters: Mapping[str, Emitter], security: Security, actor: str, event: LifetimeEvent
+) -> None:
+    if emitters[actor].wants(LifetimeReached):
+        spi = int(security.sas.records[event.sa]["spi"])
+        told = LifetimeReached(event.time_ns, event.sa, spi, event.kind, event.limit)
+        emitters[actor](told)
 
 
 def _rule(options: ReplayOptions, scenario: Scenario, profile: CardProfile) -> Rule:

@@ -1,7 +1,11 @@
-"""What every ESP test needs: SAs, IP packets by hand, and lists of packets in and out of bursts."""
+"""What every ESP test needs: SAs, IP packets by hand, and lists of packets in and out of bursts.
+
+``primitives`` is for published vectors: the cryptography of one packet, without the packet.
+"""
 
 from __future__ import annotations
 
+import hmac
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +14,24 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from saactors.esp.association import key_row
 from saactors.esp.burst_cipher import BurstCipher
 from saactors.esp.header_rules import USUAL_HEADERS, HeaderRules
 from saactors.esp.keys import derive_integrity_keys, derive_keys
-from saactors.esp.libcrypto import LIBRARY, NAMES
+from saactors.esp.libcrypto import CCM_NONCE_BYTES, LIBRARY, NAMES, SET_NONCE_BYTES
 from saactors.esp.native_cipher import NativeCipher
+from saactors.esp.native_hmac import DIGEST_AT, WORKSPACE_BYTES, take_hmac
+from saactors.esp.native_primitives import decipher, encipher, open_combined, seal_combined
 from saactors.esp.open import Opener
 from saactors.esp.portable_cipher import PortableCipher
+from saactors.esp.portable_primitives import primitive
 from saactors.esp.seal import Sealer
-from saactors.esp.suites import SUITE_NUMBERS, SUITES
+from saactors.esp.suites import SUITE_NUMBERS, SUITES, Encryption, Suite
 from saactors.model.sa import SA, Mode, SaTable
 from saactors.model.verdicts import Verdict
 
@@ -238,3 +249,185 @@ def esp(request: pytest.FixtureRequest) -> Esp:
     if LIBRARY is None:
         pytest.skip(f"LIBCRYPTO MISSING: expected one of {', '.join(NAMES)}")
     return Esp(native)
+
+
+@pytest.fixture(scope="session")
+def builders() -> type[Esp]:
+    """Builders of SAs and packets alone, for what has its own cipher."""
+    return Esp
+
+
+HASHES = ("", "sha1", "sha256", "sha384", "sha512")  # by Integrity
+
+
+class NativePrimitives:
+    """``native_primitives`` and ``native_hmac``, as the burst loop calls them."""
+
+    def seal(
+        self, suite: Suite, key: bytes, nonce: bytes, associated: bytes, plain: bytes
+    ) -> bytes:
+        """Ciphertext and ICV of a combined-mode suite."""
+        cipher, icv = octets(bytes(len(plain))), octets(bytes(16))
+        with _Context(suite, nonce, associated) as (context, *addresses):
+            key_octets = octets(key)
+            done = seal_combined(
+                int(suite.encryption), context, addresses[0], key_octets.ctypes.data,
+                *addresses[1:], octets(plain), cipher, icv.ctypes.data, suite.icv_bytes,
+            )  # fmt: skip
+        assert done
+        return cipher.tobytes() + icv[: suite.icv_bytes].tobytes()
+
+    def open(
+        self, suite: Suite, key: bytes, nonce: bytes, associated: bytes, sealed: bytes
+    ) -> bytes | None:
+        """The plaintext, or None if the ICV is wrong."""
+        cipher, icv = octets(sealed[: -suite.icv_bytes]), octets(sealed[-suite.icv_bytes :])
+        plain = octets(bytes(len(cipher)))
+        with _Context(suite, nonce, associated) as (context, *addresses):
+            key_octets = octets(key)
+            authentic = open_combined(
+                int(suite.encryption), context, addresses[0], key_octets.ctypes.data,
+                *addresses[1:], cipher, plain, icv.ctypes.data, suite.icv_bytes,
+            )  # fmt: skip
+        return plain.tobytes() if authentic else None
+
+    def encipher(self, suite: Suite, key: bytes, nonce: bytes, plain: bytes) -> bytes:
+        """Ciphertext of a separate suite; of CBC, ``nonce`` is the IV that is to come out."""
+        cipher, strip = octets(bytes(len(plain))), octets(nonce)
+        iv = octets(counter_for(key, nonce))
+        start = octets(bytes(16)) if suite.encryption is Encryption.CBC else strip
+        with _Context(suite, b"", b"") as (context, written, *_):
+            key_octets = octets(key)
+            done = encipher(
+                int(suite.encryption), context, written, key_octets.ctypes.data,
+                start.ctypes.data, iv.ctypes.data, octets(plain), cipher,
+            )  # fmt: skip
+        assert done
+        assert suite.encryption is not Encryption.CBC or iv.tobytes() == nonce
+        return cipher.tobytes()
+
+    def decipher(self, suite: Suite, key: bytes, nonce: bytes, cipher: bytes) -> bytes:
+        """Plaintext of a separate suite."""
+        plain, strip = octets(bytes(len(cipher))), octets(nonce)
+        with _Context(suite, b"", b"") as (context, written, *_):
+            key_octets = octets(key)
+            done = decipher(
+                int(suite.encryption), context, written, key_octets.ctypes.data,
+                strip.ctypes.data, octets(cipher), plain,
+            )  # fmt: skip
+        assert done
+        return plain.tobytes()
+
+    def mac(self, suite: Suite, key: bytes, text: bytes) -> bytes:
+        """The ICV over a text, which is given in two stretches."""
+        workspace = octets(bytes(WORKSPACE_BYTES))
+        head, rest = octets(text[:5]), octets(text[5:])
+        take_hmac(
+            int(suite.integrity), workspace, octets(key),
+            head.ctypes.data, len(head), rest.ctypes.data, len(rest),
+        )  # fmt: skip
+        return workspace[DIGEST_AT : DIGEST_AT + suite.icv_bytes].tobytes()
+
+
+class _Context:
+    """A libcrypto context for one call, and the addresses that go with it.
+
+    CCM takes its nonces a byte later, and here of any size: published ones seldom have ESP's.
+    """
+
+    def __init__(self, suite: Suite, nonce: bytes, associated: bytes) -> None:
+        is_ccm = suite.encryption is Encryption.CCM
+        self._kept = (
+            np.zeros(1, np.int32), octets(bytes(is_ccm) + nonce + bytes(16)), octets(associated)
+        )  # fmt: skip
+        assert LIBRARY is not None
+        context = LIBRARY.context(suite)
+        assert context is not None
+        if is_ccm:
+            control = LIBRARY.functions.EVP_CIPHER_CTX_ctrl
+            assert control(context, SET_NONCE_BYTES, len(nonce), None) == 1
+        self._context = context
+
+    def __enter__(self) -> tuple[int, int, int, int, int]:
+        written, nonce, associated = (each.ctypes.data for each in self._kept)
+        return self._context, written, nonce, associated, len(self._kept[2])
+
+    def __exit__(self, *_: object) -> None:
+        assert LIBRARY is not None
+        LIBRARY.free(self._context)
+
+
+class PortablePrimitives:
+    """``portable_primitives``, which take separate suites only with their HMAC."""
+
+    INTEGRITY_KEY = bytes(range(64))
+    HEADER = bytes(8)
+
+    def seal(
+        self, suite: Suite, key: bytes, nonce: bytes, associated: bytes, plain: bytes
+    ) -> bytes:
+        """Ciphertext and ICV of a combined-mode suite."""
+        made = primitive(suite, key, b"")
+        if suite.encryption is not Encryption.CCM:
+            return made.encrypt(nonce + bytes(4), memoryview(plain), associated)
+        if len(nonce) != CCM_NONCE_BYTES:
+            made = made._aead
+            return made.encrypt(nonce, plain, associated)
+        return made.encrypt(bytes(1) + nonce + bytes(4), memoryview(plain), associated)
+
+    def open(
+        self, suite: Suite, key: bytes, nonce: bytes, associated: bytes, sealed: bytes
+    ) -> bytes | None:
+        """The plaintext, or None if the ICV is wrong."""
+        made = primitive(suite, key, b"")
+        if suite.encryption is not Encryption.CCM:
+            nonce += bytes(4)
+        elif len(nonce) == CCM_NONCE_BYTES:
+            nonce = bytes(1) + nonce + bytes(4)
+        else:
+            made = made._aead
+        try:
+            return made.decrypt(nonce, memoryview(sealed), associated)
+        except InvalidTag:
+            return None
+
+    def encipher(self, suite: Suite, key: bytes, nonce: bytes, plain: bytes) -> bytes:
+        """Ciphertext of a separate suite; of CBC, ``nonce`` is the IV that is to come out."""
+        is_cbc = suite.encryption is Encryption.CBC
+        start = counter_for(key, nonce) if is_cbc else nonce
+        made = primitive(suite, key, self.INTEGRITY_KEY)
+        sealed = made.encrypt(start, memoryview(plain), self.HEADER)[: -suite.icv_bytes]
+        assert not is_cbc or sealed[:16] == nonce
+        return sealed[16:] if is_cbc else sealed
+
+    def decipher(self, suite: Suite, key: bytes, nonce: bytes, cipher: bytes) -> bytes:
+        """Plaintext of a separate suite."""
+        iv = nonce if suite.encryption is Encryption.CBC else nonce[4:12]
+        covered = self.HEADER + iv + cipher
+        icv = hmac.digest(self.INTEGRITY_KEY, covered, HASHES[suite.integrity])
+        sealed = memoryview(cipher + icv[: suite.icv_bytes])
+        return primitive(suite, key, self.INTEGRITY_KEY).decrypt(nonce, sealed, self.HEADER)
+
+    def mac(self, suite: Suite, key: bytes, text: bytes) -> bytes:
+        """The ICV over a text of eight bytes or more."""
+        sealed = primitive(suite, b"", key).encrypt(bytes(16), memoryview(text[8:]), text[:8])
+        return sealed[-suite.icv_bytes :]
+
+
+def octets(content: bytes) -> np.ndarray:
+    """Bytes as compiled code takes them."""
+    return np.array(bytearray(content), np.uint8)
+
+
+def counter_for(key: bytes, iv: bytes) -> bytes:
+    """What has to be encrypted so that it becomes this IV; see ``native_primitives.encipher``."""
+    return Cipher(AES(key), ECB()).decryptor().update(iv)
+
+
+@pytest.fixture(scope="session", params=[NativePrimitives, PortablePrimitives])
+def primitives(request: pytest.FixtureRequest) -> NativePrimitives | PortablePrimitives:
+    """What makes and checks one packet's bytes, with any nonce."""
+    if request.param is NativePrimitives and LIBRARY is None:
+        pytest.skip(f"LIBCRYPTO MISSING: expected one of {', '.join(NAMES)}")
+    made: NativePrimitives | PortablePrimitives = request.param()
+    return made

@@ -35,8 +35,8 @@ def test_every_mix_opens_to_what_was_sealed(
         )
     )
     build = esp.ipv4 if inner == 4 else esp.ipv6
-    packets = [build(bytes(range(size))) for size in range(33) for _ in range(len(sas))]
-    numbers = list(range(len(sas))) * 33
+    packets = [build(bytes(range(size))) for size in range(17) for _ in range(len(sas))]
+    numbers = list(range(len(sas))) * 17
     assert esp.open(sas, esp.seal(sas, packets, None, numbers), None, numbers) == packets
 
 

@@ -1,9 +1,10 @@
 """Published test vectors, at packet level: whole ESP packets through the opener.
 
 AES-GCM: D. McGrew, "Test Cases for the Use of GCM and GMAC in IPsec ESP", draft-mcgrew-gcm-test-01
-§4, all fourteen that use RFC 4106 (RFC 4106 itself has none). ChaCha20-Poly1305: RFC 7634 appendix
-A. Both give key, salt, IV, associated data and plaintext with trailer; IVs are not sequence
-numbers, so that sealing, which makes its own, is tested by opening what it made.
+§4, all fourteen that use RFC 4106 (RFC 4106 itself has none), and the one for AES-GMAC (RFC 4543).
+ChaCha20-Poly1305: RFC 7634 appendix A. All give key, salt, IV, associated data and plaintext with
+trailer; IVs are not sequence numbers, so that sealing, which makes its own, is tested by opening
+what it made. Vectors of the primitives alone: ``test_rfc_vectors``, ``test_wycheproof``.
 """
 
 from __future__ import annotations
@@ -52,6 +53,26 @@ def test_the_gcm_vectors_open(esp: Any, vector: dict[str, str]) -> None:
     pad_length, next_header = plain[-2:]
     outcome = esp.open(sas, [esp.ipv4(wire, protocol=50)], [sequence])
     assert outcome == [esp.ipv4(plain[: -2 - pad_length], protocol=next_header)]
+
+
+def test_the_gmac_vector_opens(esp: Any) -> None:
+    """The packet lies open; IV and trailer are authenticated with it, and no bit may change."""
+    key = bytes.fromhex("4c80cdefbb5d10da906ac73c3613a634")
+    salt, iv = bytes.fromhex("22433c64"), bytes(8)
+    header = bytes.fromhex("0000432100000007")
+    payload = bytes.fromhex(
+        "45000030da3a00008001df3bc0a80005c0a800010800c6cd020007006162636465666768"
+        "696a6b6c6d6e6f7071727374"
+    )
+    trailer, icv = bytes.fromhex("01020201"), bytes.fromhex("f2a9a836e155106aa8dcd618e4099aaa")
+    assert AESGCM(key).encrypt(salt + iv, b"", header + iv + payload + trailer) == icv
+    sas = esp.table(esp.Form("aes-gmac-128", Mode.TRANSPORT, spi=0x4321, key=key + salt))
+    packet = esp.ipv4(header + iv + payload + trailer + icv, protocol=50)
+    changed = [
+        packet[:at] + bytes([packet[at] ^ 1]) + packet[at + 1 :] for at in range(24, len(packet))
+    ]
+    assert esp.open(sas, [packet]) == [esp.ipv4(payload, protocol=1)]
+    assert set(esp.open(sas, changed)) == {Verdict.ICV_FAILED}
 
 
 def test_the_packet_of_rfc_7634_opens(esp: Any) -> None:
