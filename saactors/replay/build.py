@@ -42,7 +42,7 @@ from saactors.replay.security import Security, build_security
 from saactors.runtime.clock import Clock, VirtualClock, WallClock
 from saactors.scenario.equipment import card_profile, fault_plan, host_profile
 from saactors.scenario.tables import Scenario
-from saactors.streams.exit import Exit, Sink
+from saactors.streams.exit import Sink
 from saactors.topology import EMITTERS, System
 from saactors.traces.burst_former import BurstFormer
 from saactors.traces.reader import CaptureReader, open_capture
@@ -120,11 +120,7 @@ def build_replay(
         nic_crypto=security.crypto(),
         placement_news=PlacementNews(emitters["arbiter"], security.sas, rule),
         card_news=CardNews(card, emitters["nic"]),
-        leave=Exit(
-            security.checked_windows,
-            _sinks(options, capture, files, verifier),
-            security.lifetimes,
-        ),
+        leave=security.exit(_sinks(options, capture, files, verifier)),
         clock=clock,
         emitters=emitters,
         on_wait=on_wait,

@@ -28,6 +28,7 @@ from saactors.scenario.spd import spd_entries, templates
 from saactors.scenario.tables import GivenSa, Template
 from saactors.streams.associations import ASSOCIATION
 from saactors.streams.crypto import Crypto, Opening, Sealing
+from saactors.streams.exit import Exit, Sink
 from saactors.streams.inbound import NO_ROOM, UNSUPPORTED, InboundClassifier
 from saactors.streams.outbound import OutboundClassifier
 from saactors.streams.sa_maker import SaMaker, SaTemplate
@@ -58,10 +59,9 @@ class Security:
             return Opening(self.sas, self.windows, real=self.real)
         return Sealing(self.sas, real=self.real)
 
-    @property
-    def checked_windows(self) -> ReplayWindows | None:
-        """The windows that packets must pass: none where no ICV has proven their numbers."""
-        return self.windows if self.real else None
+    def exit(self, sinks: Sequence[Sink]) -> Exit:
+        """Where packets leave; no window is asked where no ICV has proven their numbers."""
+        return Exit(self.windows if self.real else None, sinks, self.lifetimes)
 
     @property
     def associations(self) -> Iterator[Association]:

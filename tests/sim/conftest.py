@@ -25,7 +25,6 @@ from saactors.replay.outcome import result_of
 from saactors.report.result import RunResult
 from saactors.runtime.scheduler import seed_scheduler
 from saactors.scenario.load import scenario_of
-from saactors.streams.exit import Exit
 from saactors.topology import run_system
 
 EventT = TypeVar("EventT", bound=Event)
@@ -160,7 +159,7 @@ def _run(
         built = build_replay(options, files, None, [events.append], signals)
         run = Run(built, events)
         sinks = [run, *built.system.leave._sinks]
-        built.system.leave = Exit(built.security.checked_windows, sinks)
+        built.system.leave = built.security.exit(sinks)
         clock = built.system.clock
 
         async def look() -> None:
