@@ -70,7 +70,8 @@ class Association:
         _check_range("spi", self.spi, SPI_MIN, SPI_MAX)
         _check_range("source_port", self.source_port, 0, _PORT_MAX)
         _check_range("destination_port", self.destination_port, 0, _PORT_MAX)
-        _check_range("first_sequence", self.first_sequence, 1, SEQUENCE_MAX)
+        most = SEQUENCE_MAX if self.extended_sequence else SEQUENCE_MAX >> 32
+        _check_range("first_sequence", self.first_sequence, 1, most)
         _check_range("tfc_bytes", self.tfc_bytes, 0, _PORT_MAX)
         if self.path_mtu_bytes:
             _check_range("path_mtu_bytes", self.path_mtu_bytes, PATH_MTU_MIN_BYTES, _PORT_MAX)

@@ -4,9 +4,8 @@ For callers with packets as ``bytes``: it owns what the columns of ``seal`` leav
 which is sequence numbers, lifetimes and the path's MTU. Sans-IO: packets and time come in, packets,
 ICMP messages and events come out.
 
-A packet goes through lifetime, path MTU, sequence number and encryption, in this order, so that
-what is refused before has used no number. Numbers are never used twice: those of packets that are
-refused afterwards are lost.
+A packet goes through fragmentation, a look at whether it can be sealed at all, lifetime, sequence
+number and encryption, in this order, so that what is refused has used no number and no lifetime.
 """
 
 from __future__ import annotations
@@ -90,12 +89,13 @@ class OutboundProcessor:
     ) -> list[Outcome]:
         """Seal packet i on SA ``sas[i]``; one outcome each, in order."""
         self._check(packets, sas)
-        verdicts = self._charge(packets, sas, now_ns)
         pieces = [
             piece
-            for number, (packet, sa, verdict) in enumerate(zip(packets, sas, verdicts, strict=True))
-            for piece in self._split(number, packet, sa, verdict)
+            for number, (packet, sa) in enumerate(zip(packets, sas, strict=True))
+            for piece in self._split(number, packet, sa)
         ]
+        self._plan(pieces)
+        self._charge(packets, sas, pieces, now_ns)
         self._seal(pieces)
         return self._outcomes(packets, pieces)
 
@@ -156,21 +156,11 @@ class OutboundProcessor:
         if any(not 0 <= sa < len(self.sas) for sa in sas):
             raise ParameterError("sas", max(sas), f"indices below {len(self.sas)}")
 
-    def _charge(
-        self, packets: Sequence[bytes], sas: Sequence[int], now_ns: int
-    ) -> npt.NDArray[np.uint8]:
-        verdicts = np.full(len(packets), _PASSED, np.uint8)
-        lengths = np.array([len(packet) for packet in packets], np.int32)
-        self.lifetimes.charge(np.array(sas, np.int32), lengths, verdicts, now_ns)
-        return verdicts
-
-    def _split(self, number: int, packet: bytes, sa: int, verdict: int) -> list[_Piece]:
+    def _split(self, number: int, packet: bytes, sa: int) -> list[_Piece]:
         """The packet, or its fragments if it is to go in pieces."""
-        record, association = self.sas.records[sa], self._associations[sa]
-        path_mtu = int(record["path_mtu_bytes"])
+        association = self._associations[sa]
         if (
-            verdict == _PASSED
-            and path_mtu
+            int(self.sas.records[sa]["path_mtu_bytes"])
             and self._fragmenting is Fragmenting.BEFORE
             and association.mode is Mode.TUNNEL
         ):
@@ -179,7 +169,28 @@ class OutboundProcessor:
                 fragments = fragment(packet, room, self._identify())
                 # None of what is no IP packet, which sealing then says.
                 return [_Piece(number, content, sa) for content in fragments or [packet]]
-        return [_Piece(number, packet, sa, Verdict(verdict))]
+        return [_Piece(number, packet, sa)]
+
+    def _plan(self, pieces: list[_Piece]) -> None:
+        """Find out which pieces cannot be sealed, and why."""
+        data, packets, rows = _columns(pieces)
+        packets["sequence"] = 1  # for the time being: 0 could not be sealed
+        _, _, verdicts = self._sealer.sealed_lengths(data, packets, rows)
+        for piece, verdict in zip(pieces, verdicts.tolist(), strict=True):
+            piece.verdict = Verdict(verdict)
+
+    def _charge(
+        self, packets: Sequence[bytes], sas: Sequence[int], pieces: list[_Piece], now_ns: int
+    ) -> None:
+        """Charge the packets that can be sealed, and refuse all pieces of the others."""
+        verdicts = np.full(len(packets), _PASSED, np.uint8)
+        for piece in pieces:
+            if piece.verdict is not Verdict.PASSED:
+                verdicts[piece.packet] = piece.verdict
+        lengths = np.array([len(packet) for packet in packets], np.int32)
+        self.lifetimes.charge(np.array(sas, np.int32), lengths, verdicts, now_ns)
+        for piece in pieces:
+            piece.verdict = Verdict(int(verdicts[piece.packet]))
 
     def inner_mtu_bytes(self, sa: int) -> int:
         """The largest packet that fits the SA's path once it is sealed; 65 535 without a limit."""
@@ -209,15 +220,7 @@ class OutboundProcessor:
 
     def _seal(self, pieces: list[_Piece], *, dummies: bool = False) -> None:
         numbered = self._number(pieces)
-        contents = [piece.content for piece in numbered]
-        packets = np.zeros(len(numbered), PACKET)
-        packets["length_bytes"] = packets["captured_bytes"] = [len(each) for each in contents]
-        packets["offset"] = np.cumsum(packets["length_bytes"]) - packets["length_bytes"]
-        packets["sa"] = [piece.sa for piece in numbered]
-        packets["sequence"] = np.array([piece.sequence for piece in numbered], np.uint64)
-        data = np.frombuffer(b"".join(contents) or b"\0", np.uint8)
-        rows = np.arange(len(numbered), dtype=np.int32)
-        sealed = self._sealer.seal_packets(data, packets, rows, dummies=dummies)
+        sealed = self._sealer.seal_packets(*_columns(numbered), dummies=dummies)
         for piece, start, length, verdict in zip(
             numbered, sealed.starts, sealed.lengths, sealed.verdicts, strict=True
         ):
@@ -277,6 +280,20 @@ class OutboundProcessor:
         if outcome.verdict is Verdict.HOP_LIMIT_EXCEEDED:
             return time_exceeded(packet, sender)
         return b""
+
+
+def _columns(
+    pieces: list[_Piece],
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.void], npt.NDArray[np.int32]]:
+    """The pieces' bytes, a record (PACKET) of each, and the numbers of all records."""
+    packets = np.zeros(len(pieces), PACKET)
+    lengths = [len(piece.content) for piece in pieces]
+    packets["length_bytes"] = packets["captured_bytes"] = lengths
+    packets["offset"] = np.cumsum(packets["length_bytes"]) - packets["length_bytes"]
+    packets["sa"] = [piece.sa for piece in pieces]
+    packets["sequence"] = np.array([piece.sequence for piece in pieces], np.uint64)
+    data = np.frombuffer(b"".join(piece.content for piece in pieces) or b"\0", np.uint8)
+    return data, packets, np.arange(len(pieces), dtype=np.int32)
 
 
 def _blank(version: int, payload_bytes: int) -> bytes:

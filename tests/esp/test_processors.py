@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -306,3 +307,17 @@ def test_misuse_is_named_and_keys_are_not(builders: Any) -> None:
     assert sender.statistics() == {}
     assert (repr(sender), repr(receiver)) == ("OutboundProcessor(1 SAs)", "InboundProcessor(0 SAs)")
     assert sender.process([], []) == receiver.process([]) == []
+
+
+def test_what_is_refused_uses_no_number_and_no_lifetime(builders: Any) -> None:
+    """Noise on an SA cannot wear it out: malformed, too big for the path, and not to be cut."""
+    sa = association(destination=THERE, lifetime=Lifetime(hard_packets=3))
+    sender = OutboundProcessor([replace(sa, path_mtu_bytes=600)])
+    packet = builders.ipv4(b"data")
+    big = builders.ipv4(bytes(700), flags=0x4000)
+    sealed = sender.process([b"", big, packet, b"\x45", packet, big, packet], [0] * 7)
+    assert [(each.verdict, each.sequence) for each in sealed] == [
+        (Verdict.MALFORMED_IP, 0), (Verdict.PACKET_TOO_BIG, 0), (Verdict.PASSED, 1),
+        (Verdict.MALFORMED_IP, 0), (Verdict.PASSED, 2), (Verdict.PACKET_TOO_BIG, 0),
+        (Verdict.PASSED, 3),
+    ]  # fmt: skip
