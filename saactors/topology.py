@@ -16,7 +16,6 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from types import FrameType
 from typing import Any, Final
 
@@ -58,6 +57,7 @@ EMITTERS: Final = (
     "signals",
     "source",
     "classifier",
+    "lifetimes",
     "keeper",
     "arbiter",
     "nic",
@@ -133,7 +133,7 @@ class System:
     ring: ReceiveRing
     classifier: Classifier
     announce: Callable[[range], None]
-    limits: Callable[[str, LifetimeEvent], None]  # which actor tells, and of what
+    limits: Callable[[LifetimeEvent], None]
     rule: Rule
     hottest: HottestSas
     card: Card
@@ -176,7 +176,7 @@ async def run_system(system: System, *, stop_on_signal: bool = False) -> None:
                 system.leave,
                 system.clock,
                 system.emitters["egress"],
-                partial(system.limits, "egress"),
+                system.limits,
             )
             actors.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
@@ -205,7 +205,8 @@ def _start_feeding(
         outlets["classifier_keeper"],
         system.classifier,
         system.announce,
-        partial(system.limits, "classifier"),
+        system.limits,
+        clock,
     )
     actors.start_soon(
         run_keeper,

@@ -7,13 +7,14 @@ from typing import Protocol
 
 from saactors.esp.lifetimes import LifetimeEvent
 from saactors.model.burst import Burst
+from saactors.runtime.clock import Clock
 from saactors.runtime.edges import Inlet, Outlet
 
 
 class Classifier(Protocol):
     """``streams.outbound`` or ``streams.inbound``."""
 
-    def classify(self, burst: Burst) -> range:
+    def classify(self, burst: Burst, now_ns: int, /) -> range:
         """Write the burst's stream columns; returns the indices of the SAs made for it."""
         ...
 
@@ -28,6 +29,7 @@ async def run_classifier(
     classifier: Classifier,
     announce: Callable[[range], None],
     limits: Callable[[LifetimeEvent], None],
+    clock: Clock,
 ) -> None:
     """Classify every burst.
 
@@ -35,7 +37,7 @@ async def run_classifier(
     """
     with keeper:
         async for burst in source:
-            received = classifier.classify(burst)
+            received = classifier.classify(burst, clock.now_ns())
             if received:
                 announce(received)
             for event in classifier.poll_events():

@@ -30,7 +30,7 @@ async def run_egress(
             tell(leave.accept(finished, clock.now_ns()))
 
     def tell(dropped: int) -> None:
-        for event in leave.lifetimes.poll_events():
+        for event in leave.poll_events():
             limits(event)
         if dropped and emit:
             for reason, count in leave.newly_dropped().items():

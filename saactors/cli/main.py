@@ -57,7 +57,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
         "sas": (
             "saactors.cli.sas:sas",
-            "Show SAs of Wireshark, ip xfrm, DPDK and scenarios, or convert them.",
+            "Show the SAs in other programs' files, or convert them.",
         ),
         "rules": (
             "saactors.cli.rules:rules",

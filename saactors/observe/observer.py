@@ -132,7 +132,11 @@ class Emitter:
         """Would an event of this kind be told to anybody? Ask before building one."""
         return self._observers.wants(kind)
 
-    def __call__(self, event: Event) -> None:
-        """Tell of ``event``."""
+    def __call__(self, event: Event, number: int | None = None) -> None:
+        """Tell of ``event``.
+
+        ``number`` is for emitters of what has no order of its own within an instant: it is the
+        event's place there, no other has it, and every event of that emitter states one.
+        """
         self._number += 1
-        self._observers.accept(event, self._rank, self._number)
+        self._observers.accept(event, self._rank, self._number if number is None else number)

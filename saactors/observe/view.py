@@ -25,7 +25,7 @@ from saactors.observe.units import duration, instant, plain
 LogFormat: TypeAlias = Literal["console", "json"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
-_KIND_WIDTH: Final = 15  # the longest kind, packets_dropped
+_KIND_WIDTH: Final = 16  # the longest kind, lifetime_reached
 _TIME_WIDTH: Final = 18  # up to 999 s stand in line
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -111,7 +111,7 @@ def build_replay(
         ring=ReceiveRing(BurstFormer(options.burst, options.burst_wait_ns), ring_max),
         classifier=security.classifier,
         announce=announce,
-        limits=partial(_tell_limit, emitters, security),
+        limits=partial(_tell_limit, emitters["lifetimes"], security),
         rule=rule,
         hottest=HottestSas(rule.keeper.metrics_of),
         card=card,
@@ -141,13 +141,12 @@ def build_replay(
     )
 
 
-def _tell_limit(
-    emitters: Mapping[str, Emitter], security: Security, actor: str, event: LifetimeEvent
-) -> None:
-    if emitters[actor].wants(LifetimeReached):
+def _tell_limit(emit: Emitter, security: Security, event: LifetimeEvent) -> None:
+    """Tell of it at its own place: components that finish at one instant have no order."""
+    if emit.wants(LifetimeReached):
         spi = int(security.sas.records[event.sa]["spi"])
         told = LifetimeReached(event.time_ns, event.sa, spi, event.kind, event.limit)
-        emitters[actor](told)
+        emit(told, event.number)
 
 
 def _rule(options: ReplayOptions, scenario: Scenario, profile: CardProfile) -> Rule:

@@ -20,6 +20,7 @@ from saactors.report.result import (
     EdgeUse,
     HostTime,
     HotSa,
+    LifetimesReached,
     PacketTotals,
     RuleUsed,
     RunResult,
@@ -73,6 +74,7 @@ def result_of(built: Replay, wall_s: float) -> RunResult:
             checked=built.verifier.checked if built.verifier else 0,
             failed=built.verifier.failed if built.verifier else 0,
         ),
+        lifetimes=_lifetimes(built),
         hottest=_hottest(built),
         interrupted=system.interrupted,
         warnings=_warnings(built),
@@ -169,6 +171,13 @@ def _packets(built: Replay) -> PacketTotals:
         software=leave.packets[Component.SOFTWARE],
         nic=leave.packets[Component.NIC],
         bypass=leave.packets[Component.NONE],
+    )
+
+
+def _lifetimes(built: Replay) -> LifetimesReached:
+    found = built.security.lifetimes.statistics()
+    return LifetimesReached(
+        soft_expired_sas=found["soft_expired_sas"], hard_expired_sas=found["hard_expired_sas"]
     )
 
 

@@ -51,7 +51,7 @@ class Security:
     outbound: OutboundClassifier | None
     real: bool
     first_sequences: tuple[int, ...] = ()  # of the SAs that were given; others begin at 1
-    lifetimes: Lifetimes = field(default_factory=Lifetimes)  # inbound: charged at the exit
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
 
     def crypto(self) -> Crypto:
         """The cryptography of one component, with contexts of its own."""
@@ -60,8 +60,12 @@ class Security:
         return Sealing(self.sas, real=self.real)
 
     def exit(self, sinks: Sequence[Sink]) -> Exit:
-        """Where packets leave; no window is asked where no ICV has proven their numbers."""
-        return Exit(self.windows if self.real else None, sinks, self.lifetimes)
+        """Where packets leave; no window is asked where no ICV has proven their numbers.
+
+        Outbound it charges no lifetimes: those are the classifier's.
+        """
+        lifetimes = self.lifetimes if self.outbound is None else None
+        return Exit(self.windows if self.real else None, sinks, lifetimes)
 
     @property
     def associations(self) -> Iterator[Association]:
@@ -102,14 +106,15 @@ def build_security(options: ReplayOptions) -> Security:
                 windows.resume(number, sa.first_sequence - 1)
         resolve = _InboundSas(inbound, keys, sas, windows, options.sas_max).resolve
         classifier = InboundClassifier(resolve, sas, Reassembler())
-        return Security(sas, classifier, windows, None, real, lifetimes=_lifetimes(inbound))
-    outbound = _outbound(options, given, sas)
+        return Security(sas, classifier, windows, None, real, lifetimes=_lifetimes(inbound, "in"))
+    lifetimes = _lifetimes(given, "out")
+    outbound = _outbound(options, given, sas, lifetimes)
     first_sequences = tuple(sa.first_sequence for sa in given)
-    return Security(sas, outbound, None, outbound, real, first_sequences)
+    return Security(sas, outbound, None, outbound, real, first_sequences, lifetimes)
 
 
 def _outbound(
-    options: ReplayOptions, given: tuple[GivenSa, ...], sas: SaTable
+    options: ReplayOptions, given: tuple[GivenSa, ...], sas: SaTable, lifetimes: Lifetimes
 ) -> OutboundClassifier:
     entries, forms = _spd(options)
     if given:
@@ -120,16 +125,17 @@ def _outbound(
         SaMaker(forms, options.seed),
         sas_max=options.sas_max,
         first_sequences=np.array([sa.first_sequence for sa in given], np.uint64),
+        lifetimes=lifetimes,
         pad_cut=options.pad_cut,
-        lifetimes=_lifetimes(given),
     )
 
 
-def _lifetimes(given: Sequence[GivenSa]) -> Lifetimes:
-    """The limits of the SAs that were given, whose time starts with the run."""
+def _lifetimes(given: Sequence[GivenSa], direction: str) -> Lifetimes:
+    """The limits of the given SAs of that direction, whose time starts with the run."""
     lifetimes = Lifetimes()
     for number, sa in enumerate(given):
-        lifetimes.limit(number, sa.lifetime.lifetime, 0)
+        if sa.direction == direction:
+            lifetimes.limit(number, sa.lifetime.lifetime, 0)
     return lifetimes
 
 

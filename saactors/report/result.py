@@ -78,6 +78,14 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LifetimesReached:
+    """SAs that have reached a soft limit of their lifetimes, and SAs at their hard one."""
+
+    soft_expired_sas: int = 0
+    hard_expired_sas: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HotSa:
     """One of the SAs with the most packets, and where it stood at the end."""
 
@@ -119,6 +127,7 @@ class RunResult:
     software_latency: Percentiles | None
     nic_latency: Percentiles | None
     verification: Verification = Verification()
+    lifetimes: LifetimesReached = LifetimesReached()
     hottest: tuple[HotSa, ...] = ()
     interrupted: bool = False  # by a signal, before the end of the capture
     warnings: tuple[str, ...] = ()
@@ -187,6 +196,7 @@ class RunResult:
                 "nic": _percentiles(self.nic_latency),
             },
             "verify": _fields(self.verification),
+            "lifetimes": _fields(self.lifetimes),
             "hottest": [_fields(sa) for sa in self.hottest],
             "outputs": dict(self.outputs),
             "interrupted": self.interrupted,
@@ -199,7 +209,7 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def _fields(record: EdgeUse | Verification | HotSa) -> JsonObject:
+def _fields(record: EdgeUse | Verification | LifetimesReached | HotSa) -> JsonObject:
     return {name: getattr(record, name) for name in record.__slots__}
 
 

@@ -2,7 +2,8 @@
 
 Here an inbound packet meets its SA's replay window (RFC 4303 §3.4.3): after its ICV has been
 checked, whoever checked it, and in the order of arrival, because the windows have one owner and
-that is the exit.
+that is the exit. Behind the window it is charged to its SA's lifetime: what is not accepted has
+used nothing.
 
 What left and what was dropped is told to sinks, which write files or check the packets.
 """
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from saactors.esp.lifetimes import Lifetimes
+from saactors.esp.lifetimes import LifetimeEvent, Lifetimes
 from saactors.esp.window import ReplayWindows
 from saactors.model.burst import Component, Finished, Share
 from saactors.model.compiled import compiled
@@ -40,8 +41,8 @@ class Sink(Protocol):
 class Exit:
     """Lets packets out and keeps the ledger; ``sinks`` get what leaves.
 
-    ``windows`` is None outbound, where there is nothing to replay; ``lifetimes`` are those of
-    inbound SAs, which count what has been opened.
+    ``windows`` is None outbound, where there is nothing to replay, and so is ``lifetimes``, which
+    the classifier charges there.
     """
 
     def __init__(
@@ -52,8 +53,8 @@ class Exit:
     ) -> None:
         self._in_order = InOrder()
         self._windows = windows
+        self._lifetimes = Lifetimes() if lifetimes is None else lifetimes
         self._sinks = sinks
-        self.lifetimes = lifetimes or Lifetimes()
         self._verdicts = np.zeros(256, np.int64)
         self._told = np.zeros(256, np.int64)
         self.counters = SaCounters()
@@ -82,6 +83,10 @@ class Exit:
         self._told[:] = self._verdicts
         return _by_reason(new)
 
+    def poll_events(self) -> list[LifetimeEvent]:
+        """Limits of lifetimes that were reached since this was last asked."""
+        return self._lifetimes.poll_events()
+
     @property
     def held_back(self) -> int:
         """Packets that are done and wait for an earlier one of their SA."""
@@ -106,10 +111,8 @@ class Exit:
         packets = share.burst.packets
         whole = len(positions) == len(share.rows)
         rows = share.rows if whole else share.rows[positions]
-        if self._windows is not None and share.component != Component.NONE:
-            self._windows.grow(share.burst.sa_count)
-            _judge(packets, rows, self._windows)
-            self._charge(packets, rows, share.lengths[positions], now_ns)
+        if share.component is not Component.NONE:
+            self._judge(share, rows, positions, now_ns)
         count, cut = tally(packets, rows, self._verdicts)
         leaving = positions if count == len(rows) else positions[passed_places(packets, rows)]
         if share.component is not Component.NONE:
@@ -126,19 +129,24 @@ class Exit:
                 sink.take(share, leaving, now_ns)
         return len(rows) - count
 
-    def _charge(
+    def _judge(
         self,
-        packets: npt.NDArray[np.void],
+        share: Finished,
         rows: npt.NDArray[np.int32],
-        lengths: npt.NDArray[np.int32],
+        positions: npt.NDArray[np.int32],
         now_ns: int,
     ) -> None:
-        if not self.lifetimes.has_limits:
+        """Let windows and lifetimes write their verdicts on the rows, in order."""
+        if self._windows is None and not self._lifetimes.has_limits:
             return
-        taken = packets[rows]
-        verdicts = np.ascontiguousarray(taken["verdict"])
-        self.lifetimes.charge(np.ascontiguousarray(taken["sa"]), lengths, verdicts, now_ns)
-        packets["verdict"][rows] = verdicts
+        packets = share.burst.packets
+        sa, sequence, verdict = _judged_columns(packets, rows)
+        if self._windows is not None:
+            self._windows.grow(share.burst.sa_count)
+            self._windows.check_and_update(sa, sequence, verdict)
+        if self._lifetimes.has_limits:
+            self._lifetimes.charge(sa, share.lengths[positions], verdict, now_ns)
+        _write_verdicts(packets, rows, verdict)
 
     def _note(self, component: Component, handled: int, passed: int, now_ns: int) -> None:
         software = handled if component is Component.SOFTWARE else 0
@@ -155,15 +163,6 @@ def _by_reason(counts: npt.NDArray[np.int64]) -> dict[str, int]:
         for verdict in Verdict
         if verdict is not Verdict.PASSED and counts[verdict]
     }
-
-
-def _judge(
-    packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32], windows: ReplayWindows
-) -> None:
-    """Check the rows against their SAs' windows, in order, and write the verdicts."""
-    sa, sequence, verdict = _window_columns(packets, rows)
-    windows.check_and_update(sa, sequence, verdict)
-    _write_verdicts(packets, rows, verdict)
 
 
 @compiled
@@ -189,7 +188,7 @@ def passed_places(
 
 
 @njit(cache=True)
-def _window_columns(
+def _judged_columns(
     packets: npt.NDArray[np.void], rows: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
     sa = np.empty(len(rows), np.int32)

@@ -82,7 +82,7 @@ class InboundClassifier:
         self._remembered = 0
         self._orders = np.zeros(64, np.int64)
 
-    def classify(self, burst: Burst) -> range:
+    def classify(self, burst: Burst, _now_ns: int = 0) -> range:
         """Classify a burst; returns the indices of the SAs that were added for it."""
         if self._reassembler is not None and burst.packets["fragment"].any():
             join_fragments(burst, self._reassembler)

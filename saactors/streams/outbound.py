@@ -3,7 +3,7 @@
 The classifier alone hands out sequence numbers, in the order of arrival, whatever component will
 encrypt the packet later: no counter ever moves between software and card, so no (key, IV) pair can
 come up twice (law 2). An SA whose numbers are used up stops (RFC 4303 §3.3.3), and so does one at
-its hard limit: lifetimes are charged before numbers are given, and what is refused uses none.
+the end of its lifetime (RFC 4301 §4.4.2.1): what is refused for that has used no number.
 
 The SPD is asked per packet while it is short. A longer one is asked once per flow: a direct-mapped
 memo of fixed size remembers the answers, a newcomer overwriting whoever had its place.
@@ -19,6 +19,7 @@ from numba import njit
 
 from saactors.esp.lifetimes import LifetimeEvent, Lifetimes
 from saactors.model.burst import Burst
+from saactors.model.compiled import compiled
 from saactors.model.packets import NO_SA
 from saactors.model.sa import SaTable, grown
 from saactors.model.selector import NO_MATCH, Action, Stream, first_match
@@ -51,8 +52,9 @@ class OutboundClassifier:
 
     ``selectors`` is the SPD (record array of SELECTOR); ``sas`` holds the given SAs already, with
     their first sequence numbers in ``first_sequences``, and grows by those that ``maker`` makes on
-    demand, up to ``sas_max``. With ``pad_cut`` a packet cut off by the snap length is sent padded
-    to its length on the wire, without it is dropped. ``lifetimes`` are those of the given SAs.
+    demand, up to ``sas_max``. ``lifetimes`` has the limits of given SAs and gets those of made
+    ones, whose time begins with their first packet. With ``pad_cut`` a packet cut off by the snap
+    length is sent padded to its length on the wire, without it is dropped.
     """
 
     def __init__(
@@ -63,15 +65,15 @@ class OutboundClassifier:
         *,
         sas_max: int,
         first_sequences: npt.NDArray[np.uint64],
-        pad_cut: bool = True,
         lifetimes: Lifetimes | None = None,
+        pad_cut: bool = True,
     ) -> None:
         self._selectors = selectors
         self._sas = sas
         self._maker = maker
+        self._lifetimes = Lifetimes() if lifetimes is None else lifetimes
         self._sas_max = sas_max
         self._pad_cut = pad_cut
-        self._lifetimes = lifetimes or Lifetimes()
         self._table = np.zeros(FIRST_PLACES, ASSOCIATION)
         self._memo = np.zeros(MEMO_PLACES if len(selectors) > SHORT_SPD else 0, ASSOCIATION)
         self._counters = np.zeros(64, COUNTER)
@@ -84,16 +86,17 @@ class OutboundClassifier:
         """The streams that SAs were made for (record array of ASSOCIATION; some places free)."""
         return self._table
 
-    def classify(self, burst: Burst) -> range:
+    def classify(self, burst: Burst, now_ns: int = 0) -> range:
         """Classify a burst; returns the indices of the SAs made for it."""
         packets = burst.packets
+        has_limits = self._maker.has_limits or self._lifetimes.has_limits
         known = len(self._sas)
         # Every packet might ask for an SA: room for that is made before compiled code runs.
         self._table = with_room(self._table, known, len(packets))
         self._counters = grown(self._counters, known + len(packets))
         if len(packets) > len(self._made):
             self._made = np.zeros(len(packets), np.int32)
-        made = _associate(
+        made = _classify(
             packets,
             self._selectors,
             self._memo,
@@ -103,27 +106,23 @@ class OutboundClassifier:
             known,
             self._sas_max,
             self._pad_cut,
+            not has_limits,
         )
         if made:
             templates = self._selectors["target"][self._made[:made]]
-            received = self._maker.make(self._sas, templates)
-            self._maker.limit(self._lifetimes, received, templates, int(packets["time_ns"][0]))
-        if self._lifetimes.has_limits:
-            self._charge(packets)
-        _number(packets, self._counters)
+            numbers = self._maker.make(self._sas, templates)
+            self._maker.limit(self._lifetimes, numbers, templates, now_ns)
+        if has_limits:
+            self._lifetimes.charge(
+                packets["sa"], packets["length_bytes"], packets["verdict"], now_ns
+            )
+            _number_all(packets, self._counters)
         burst.sa_count = known + made
         return range(known, known + made)
 
     def poll_events(self) -> list[LifetimeEvent]:
         """Limits of lifetimes that were reached since this was last asked."""
         return self._lifetimes.poll_events()
-
-    def _charge(self, packets: npt.NDArray[np.void]) -> None:
-        """Limits of time are noticed burst by burst."""
-        verdicts = np.ascontiguousarray(packets["verdict"])
-        sa, lengths = (np.ascontiguousarray(packets[name]) for name in ("sa", "length_bytes"))
-        self._lifetimes.charge(sa, lengths, verdicts, int(packets["time_ns"][0]))
-        packets["verdict"] = verdicts
 
     def _open_counters(self, first: int, sequences: npt.NDArray[np.uint64]) -> None:
         """Let given SAs count from their first sequence number."""
@@ -136,7 +135,7 @@ class OutboundClassifier:
 
 
 @njit(cache=True)
-def _associate(
+def _classify(
     packets: npt.NDArray[np.void],
     selectors: npt.NDArray[np.void],
     memo: npt.NDArray[np.void],
@@ -146,10 +145,11 @@ def _associate(
     known: int,
     sas_max: int,
     pad_cut: bool,
+    numbered: bool,
 ) -> int:
-    """Give each packet its SA.
+    """Returns how many SAs are to be made; ``made`` gets the SPD entry that asks for each.
 
-    Returns how many SAs are to be made; ``made`` gets the SPD entry that asks for each.
+    Packets get their numbers at once if ``numbered``, or later by ``_number_all``.
     """
     made_count = 0
     for row in range(len(packets)):
@@ -185,25 +185,31 @@ def _associate(
                 counters[sa].sequence = 1
                 counters[sa].left = np.uint64(0xFFFFFFFF)
         packet.sa = sa
+        if numbered:
+            _number(packet, counters[sa])
     return made_count
 
 
-@njit(cache=True)
-def _number(packets: npt.NDArray[np.void], counters: npt.NDArray[np.void]) -> None:
-    """Give each packet of an SA that passes so far its numbers."""
+@compiled
+def _number_all(packets: npt.NDArray[np.void], counters: npt.NDArray[np.void]) -> None:
+    """Give numbers to the packets that have an SA and have not been refused."""
     for row in range(len(packets)):
         packet = packets[row]
-        if packet.sa == NO_SA or packet.verdict != _PASSED:
-            continue
-        counter = counters[packet.sa]
-        if counter.left == 0:
-            packet.verdict = _EXHAUSTED
-            continue
-        packet.order = counter.order
-        packet.sequence = counter.sequence
-        counter.order += 1
-        counter.sequence += np.uint64(1)
-        counter.left -= np.uint64(1)
+        if packet.sa != NO_SA and packet.verdict == _PASSED:
+            _number(packet, counters[packet.sa])
+
+
+@compiled
+def _number(packet: np.record, counter: np.record) -> None:
+    """Give a packet its SA's next numbers, if there are any left."""
+    if counter.left == 0:
+        packet.verdict = _EXHAUSTED
+        return
+    packet.order = counter.order
+    packet.sequence = counter.sequence
+    counter.order += 1
+    counter.sequence += np.uint64(1)
+    counter.left -= np.uint64(1)
 
 
 @njit(cache=True)

@@ -190,7 +190,7 @@ def test_events_are_logged_to_standard_error_in_the_format_asked_for(
     assert json.loads(ran.out)["loads"] == 5
     ran = run("replay", office_capture, *options)
     assert len(ran.err.splitlines()) == len(kinds)
-    assert "loaded          sa=0 latency=2.55µs" in ran.err
+    assert "loaded           sa=0 latency=2.55µs" in ran.err
 
 
 def test_the_event_log_is_printed_and_filtered_by_saactors_events(

@@ -60,7 +60,7 @@ def test_all_events_are_shown_in_the_log_s_order(path: str) -> None:
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert len(lines) == 7
-    assert "loaded          sa=0 latency=54.0µs" in lines[2]
+    assert "loaded           sa=0 latency=54.0µs" in lines[2]
     assert "\x1b[" not in result.output
 
 

@@ -41,7 +41,7 @@ def shown(event: Event, log_format: str, stream: io.StringIO) -> str:
 def test_the_console_shows_one_line_with_units() -> None:
     """Times and durations for people, SPIs as they are written, no colour off a terminal."""
     assert shown(LOAD, "console", io.StringIO()) == (
-        "   0.001 234 567 s load_issued     sa=3 spi=0x00001f2e victim=5 victim_spi=0x00000099"
+        "   0.001 234 567 s load_issued      sa=3 spi=0x00001f2e victim=5 victim_spi=0x00000099"
         " metric=812 victim_metric=310 threshold=500 saving=1.20µs load_host=14.4µs"
         " reason='metric 812 ≥ lowest 310'\n"
     )

@@ -17,6 +17,7 @@ REQUIRED = {
     "host_time_ns": {"total", "all_software", "saved"},
     "latency_ns": {"software", "nic"},
     "verify": {"checked", "failed"},
+    "lifetimes": {"soft_expired_sas", "hard_expired_sas"},
     "rule": {"name", "parameters", "calculation"},
 }
 PLAIN = {
