@@ -14,16 +14,18 @@ behind it; only the card's reports flow back, over edges wide enough never to bl
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeAlias
 
 import trio
 
 from nicmodel.card import Card
 from nicmodel.profile import CardProfile
-from saactors.actors.arbiter import run_arbiter
+from saactors.actors.arbiter import Steering, run_arbiter
+from saactors.actors.burst_news import BurstNews
 from saactors.actors.card_news import CardNews
 from saactors.actors.classifier import Classifier, run_classifier
 from saactors.actors.decay import run_decay
@@ -33,18 +35,17 @@ from saactors.actors.nic import run_nic
 from saactors.actors.placement_news import PlacementNews
 from saactors.actors.signals import run_signals
 from saactors.actors.software import run_software
-from saactors.actors.source import run_source
 from saactors.esp.lifetimes import LifetimeEvent
-from saactors.model.packets import Chunk
+from saactors.model.burst import Burst
 from saactors.observe.hottest import HottestSas
 from saactors.observe.observer import Emitter
+from saactors.placement.cost import CostModel
 from saactors.placement.table import Rule
 from saactors.runtime.clock import Clock
 from saactors.runtime.edges import Edge, Gauge, Inlet, Outlet, WaitListener, open_edge
 from saactors.streams.crypto import Crypto
 from saactors.streams.exit import Exit
 from saactors.streams.shares import Splitter
-from saactors.traces.receive_ring import ReceiveRing
 
 # Bursts on an edge: with bursts of 256 about what a receive queue of 2048 descriptors holds.
 BURSTS: Final = 8
@@ -63,6 +64,8 @@ EMITTERS: Final = (
     "nic",
     "egress",
     "edges",
+    "depths",
+    "bursts",
 )
 
 
@@ -125,12 +128,28 @@ def draw(drawn: Sequence[Edge]) -> str:
     return "\n".join(["flowchart LR", *lines])
 
 
+Source: TypeAlias = Callable[[Outlet[Burst]], Awaitable[None]]  # sends bursts until none are left
+
+
+class Control(Protocol):
+    """Who steers a system that runs: the rule by ``follow``, the card by the arbiter."""
+
+    @property
+    def steering(self) -> Steering:
+        """What the arbiter asks for commands that no burst has led to."""
+
+    def wired(self, outlets: Mapping[str, Outlet[Any]], /) -> None:
+        """The outlets by the names of their edges: rule changes and instructions may be sent."""
+
+    async def flush(self) -> None:
+        """Wait until all that has left has been taken by the ports."""
+
+
 @dataclass
 class System:
     """Everything the actors are given, built and not yet running."""
 
-    trace: Iterable[Chunk]
-    ring: ReceiveRing
+    sources: Sequence[Source]
     classifier: Classifier
     announce: Callable[[range], None]
     limits: Callable[[LifetimeEvent], None]
@@ -138,17 +157,20 @@ class System:
     hottest: HottestSas
     card: Card
     software_workers: int
+    software_cost: CostModel | None  # what a share takes of a core's time; None: as it comes
     software_crypto: Crypto
     nic_crypto: Crypto
     placement_news: PlacementNews
     card_news: CardNews
+    burst_news: BurstNews
     leave: Exit
     clock: Clock
     emitters: Mapping[str, Emitter]
     on_wait: WaitListener | None
-    progress: Callable[[int], None]
+    spi_of: Callable[[int], int]
     unblock: Callable[[], None] = lambda: None  # called by a signal's handler, may raise OSError
     signals: AsyncIterator[bytes] | None = None
+    control: Control | None = None
     gauges: dict[str, Gauge] = field(default_factory=dict)
     interrupted: bool = False
 
@@ -161,6 +183,8 @@ async def run_system(system: System, *, stop_on_signal: bool = False) -> None:
     for edge in edges(system.card.profile, workers, len(system.card.resets_planned_ns)):
         outlets[edge.name], inlets[edge.name] = open_edge(edge, system.clock, system.on_wait)
         system.gauges[edge.name] = outlets[edge.name].gauge
+    if system.control is not None:
+        system.control.wired(outlets)
     async with trio.open_nursery() as nursery:
         if stop_on_signal:
             nursery.start_soon(_stop_on_signal, system, nursery.cancel_scope)
@@ -177,6 +201,8 @@ async def run_system(system: System, *, stop_on_signal: bool = False) -> None:
                 system.clock,
                 system.emitters["egress"],
                 system.limits,
+                system.burst_news,
+                system.control.flush if system.control is not None else None,
             )
             actors.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
@@ -190,15 +216,8 @@ def _start_feeding(
 ) -> None:
     """Source, classifier, keeper, decay timer and the control side."""
     clock, rule = system.clock, system.rule
-    actors.start_soon(
-        run_source,
-        system.trace,
-        system.ring,
-        outlets["source_classifier"],
-        clock,
-        system.emitters["source"],
-        system.progress,
-    )
+    steered = system.signals is not None or system.control is not None
+    actors.start_soon(_run_sources, system.sources, outlets["source_classifier"])
     actors.start_soon(
         run_classifier,
         inlets["source_classifier"],
@@ -207,9 +226,10 @@ def _start_feeding(
         system.announce,
         system.limits,
         clock,
+        system.burst_news,
     )
     actors.start_soon(
-        run_keeper,
+        partial(run_keeper, follows_at_once=system.control is not None),
         inlets["classifier_keeper"],
         inlets["decay_keeper"],
         inlets["nic_keeper"],
@@ -219,8 +239,10 @@ def _start_feeding(
         rule.parameters.period_ns,
         rule.parameters.decide,
         system.hottest,
-        inlets["signals_keeper"] if system.signals is not None else None,
+        system.burst_news,
+        inlets["signals_keeper"] if steered else None,
         system.emitters["keeper"],
+        system.spi_of,
     )
     actors.start_soon(
         run_decay,
@@ -241,6 +263,14 @@ def _start_feeding(
         )
 
 
+async def _run_sources(sources: Sequence[Source], classifier: Outlet[Burst]) -> None:
+    """All sources into one edge, which ends when all of them have."""
+    with classifier:
+        async with trio.open_nursery() as nursery:
+            for source in sources:
+                nursery.start_soon(source, classifier)
+
+
 def _start_placing(
     system: System,
     actors: trio.Nursery,
@@ -259,6 +289,9 @@ def _start_placing(
         system.rule.arbiter,
         Splitter(system.software_workers),
         system.placement_news,
+        system.burst_news,
+        system.clock,
+        system.control.steering if system.control is not None else None,
     )
     for worker in workers:
         sources = [inlets[f"arbiter_{worker}"]]
@@ -269,8 +302,10 @@ def _start_placing(
             sources,
             outlets[f"{worker}_egress"],
             system.software_crypto,
-            system.rule.cost,
+            system.software_cost,
             system.clock,
+            system.burst_news,
+            worker,
         )
     actors.start_soon(
         run_nic,
@@ -283,6 +318,7 @@ def _start_placing(
         system.nic_crypto,
         system.clock,
         system.card_news,
+        system.burst_news,
     )
 
 

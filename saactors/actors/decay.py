@@ -17,17 +17,24 @@ async def run_decay(
     """Tell the keeper once per period, until the run is cancelled.
 
     Ticks carry their nominal time: a keeper that was busy hears late, but of the right instant. A
-    changed period begins when the present one ends; a rule without one never gets any.
+    changed period begins when the present one ends; a rule without one gets no ticks, until another
+    rule comes that has one.
     """
-    if period_ns is None:
-        async for _ in signals:
-            pass
-        return
-    number, due_ns = 1, period_ns
+    number, due_ns = 1, period_ns or 0
     while True:
+        if period_ns is None:
+            async for change in signals:
+                period_ns = change.parameters.period_ns
+                if period_ns is not None:
+                    due_ns = clock.now_ns() + period_ns
+                    break
+            else:
+                return
         await clock.sleep_until_ns(due_ns)
         for change in signals.earlier_than(due_ns):
-            period_ns = change.parameters.period_ns or period_ns
+            period_ns = change.parameters.period_ns
+        if period_ns is None:
+            continue
         next_ns = due_ns + period_ns
         await keeper.send(Tick(number, due_ns, next_ns))
         number, due_ns = number + 1, next_ns

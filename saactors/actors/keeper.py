@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import trio
 
+from saactors.actors.burst_news import BurstNews
 from saactors.model.burst import Burst, Completion, Review, Tick
-from saactors.observe.events import Ticked
+from saactors.model.packets import NO_SA
+from saactors.observe.events import MetricSampled, Ticked
 from saactors.observe.hottest import HottestSas
 from saactors.observe.observer import Emitter
 from saactors.placement.change import RuleChange
@@ -26,16 +30,21 @@ async def run_keeper(
     first_tick_ns: int | None,
     decide: Decide,
     hottest: HottestSas,
+    news: BurstNews,
     signals: Inlet[RuleChange] | None = None,
     emit: Emitter | None = None,
+    spi_of: Callable[[int], int] = int,
+    *,
+    follows_at_once: bool = False,
 ) -> None:
     """Keep the metrics and stamp every burst with them.
 
     A tick comes before the bursts of its own instant, whichever arrives first: bursts wait for the
     tick that is due. ``card`` tells of SAs that have entered the cache. Like what it tells, a
-    signal is known to what happens after it, strictly (law 7).
+    signal is known to what happens after it, strictly (law 7); by the wall clock, where nothing
+    happens twice at one instant, it may be followed at once (``follows_at_once``).
     """
-    due_ns = first_tick_ns
+    due_ns, has_ticks = first_tick_ns, first_tick_ns is not None
     ticked = trio.lowlevel.ParkingLot()
     sa_count = 0
 
@@ -43,15 +52,27 @@ async def run_keeper(
         for completion in card.earlier_than(instant_ns):
             keeper.cached(completion.sa)
 
+    async def follow(change: RuleChange) -> None:
+        nonlocal decide, due_ns, has_ticks
+        keeper.follow(change.parameters)
+        decide = change.parameters.decide
+        has_ticks = change.parameters.period_ns is not None
+        if not has_ticks:
+            due_ns = None  # nothing may wait for a tick that will not come
+            ticked.unpark_all()
+        await arbiter.send(replace(change, tick=keeper.ticks))
+
     async def follow_signals(instant_ns: int) -> bool:
-        nonlocal decide
         followed = False
         for change in signals.earlier_than(instant_ns) if signals is not None else ():
-            keeper.follow(change.parameters)
-            decide = change.parameters.decide
-            await arbiter.send(replace(change, tick=keeper.ticks))
+            await follow(change)
             followed = True
         return followed
+
+    async def follow_at_once() -> None:
+        assert signals is not None, "there is nobody to follow"
+        async for change in signals:
+            await follow(change)
 
     async def follow_time() -> None:
         nonlocal due_ns
@@ -64,8 +85,14 @@ async def run_keeper(
                 learn(tick.time_ns)
                 sas, metrics = keeper.candidates()
                 await arbiter.send(Review(tick.time_ns, keeper.ticks, sa_count, sas, metrics))
-            due_ns = tick.next_ns
+            due_ns = tick.next_ns if has_ticks else None
             ticked.unpark_all()
+
+    def tell_metrics(burst: Burst, emit: Emitter) -> None:
+        packets = burst.packets
+        for sa in np.unique(packets["sa"][packets["sa"] != NO_SA]).tolist():
+            metric = float(packets["metric"][packets["sa"] == sa][-1])
+            emit(MetricSampled(burst.observed_ns, sa, spi_of(sa), metric))
 
     async def catch_up() -> None:
         while True:
@@ -77,7 +104,10 @@ async def run_keeper(
     with arbiter:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(follow_time)
+            if follows_at_once:
+                nursery.start_soon(follow_at_once)
             async for burst in classifier:
+                began_ns = news.begin()
                 await catch_up()
                 burst.observed_ns = clock.now_ns()
                 learn(burst.observed_ns)
@@ -86,5 +116,8 @@ async def run_keeper(
                 keeper.observe(burst.packets)
                 burst.tick = keeper.ticks
                 hottest.observe(burst.observed_ns, burst.packets, sa_count)
+                if emit is not None and emit.wants(MetricSampled):
+                    tell_metrics(burst, emit)
+                news.handled("keeper", burst, None, began_ns)
                 await arbiter.send(burst)
             nursery.cancel_scope.cancel()

@@ -10,8 +10,19 @@ import trio
 
 from nicmodel.card import Card
 from nicmodel.reports import Submission
+from saactors.actors.burst_news import BurstNews
 from saactors.actors.card_news import CardNews
-from saactors.model.burst import Completion, Component, Finished, LoadCommand, Outcome, Share
+from saactors.model.burst import (
+    CardCommand,
+    Completion,
+    Component,
+    EvictCommand,
+    Finished,
+    LoadCommand,
+    Outcome,
+    ResetCommand,
+    Share,
+)
 from saactors.model.packets import NO_SA
 from saactors.runtime.agenda import Agenda
 from saactors.runtime.clock import Clock
@@ -24,7 +35,7 @@ _NO_ROWS: Final = np.empty(0, np.int32)
 
 
 async def run_nic(
-    arbiter: Inlet[Share | LoadCommand],
+    arbiter: Inlet[Share | CardCommand],
     egress: Outlet[Finished],
     returned: Outlet[Share],
     to_arbiter: Outlet[Completion],
@@ -33,6 +44,7 @@ async def run_nic(
     crypto: Crypto,
     clock: Clock,
     news: CardNews,
+    bursts: BurstNews,
 ) -> None:
     """Encrypt for the SAs that are RESIDENT; give everything else back to software (law 5).
 
@@ -42,12 +54,13 @@ async def run_nic(
     """
     # What is in the engine, which the card bounds (engine_room_ns), and between it what the card
     # has refused. All of it comes back in one order, so that none of it depends on the scheduler.
-    engine: Agenda[tuple[Submission | None, Share, Rows]] = Agenda(clock)
+    engine: Agenda[tuple[Submission | None, Share, Rows, int]] = Agenda(clock)
 
     async def finish_submissions() -> None:
-        async for submission, share, flipped in engine:
+        async for submission, share, flipped, began_ns in engine:
             if submission is not None and card.is_done(submission, clock.now_ns()):
                 finished = crypto.process(share, Component.NIC)
+                bursts.handled("nic", share.burst, share.rows, began_ns)
                 await egress.send(flip_bits(finished, flipped, submission.flipped_bits))
             else:
                 await returned.send(share)
@@ -82,17 +95,29 @@ async def run_nic(
                 card.evict(victim, now_ns)  # for the arbiter its slot is free already
         report()
 
+    def evict(sa: int) -> None:
+        now_ns = clock.now_ns()
+        drained_ns = card.evict(sa, now_ns)
+        report()
+        if drained_ns is not None:
+            reports.start_soon(report_at, drained_ns)
+
+    def reset() -> None:
+        card.reset(clock.now_ns())
+        report()
+
     async def submit(share: Share) -> None:
+        began_ns = bursts.begin()
         await clock.sleep_until_ns(card.engine_room_ns(clock.now_ns()))
         sas, lengths = card_columns(share)
         submission = card.submit(sas, lengths, clock.now_ns())
         if len(submission.refused_rows):
             refused = Share(share.burst, share.rows[submission.refused_rows])
             share = Share(share.burst, np.delete(share.rows, submission.refused_rows))
-            engine.enter(clock.now_ns(), (None, refused, _NO_ROWS))
+            engine.enter(clock.now_ns(), (None, refused, _NO_ROWS, 0))
         if submission.accepted:
             flipped = share.rows[submission.flipped_rows]
-            engine.enter(submission.finish_ns, (submission, share, flipped))
+            engine.enter(submission.finish_ns, (submission, share, flipped, began_ns))
 
     with egress, returned:
         async with trio.open_nursery() as reports:
@@ -104,6 +129,10 @@ async def run_nic(
                     async for message in arbiter:
                         if isinstance(message, LoadCommand):
                             await load(message)
+                        elif isinstance(message, EvictCommand):
+                            evict(message.sa)
+                        elif isinstance(message, ResetCommand):
+                            reset()
                         else:
                             await submit(message)
             reports.cancel_scope.cancel()

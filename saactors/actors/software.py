@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import trio
 
+from saactors.actors.burst_news import BurstNews
 from saactors.model.burst import Component, Finished, Share
 from saactors.placement.cost import CostModel
 from saactors.runtime.clock import Clock
@@ -18,23 +19,31 @@ async def run_software(
     sources: Sequence[Inlet[Share]],
     egress: Outlet[Finished],
     crypto: Crypto,
-    cost: CostModel,
+    cost: CostModel | None,
     clock: Clock,
+    news: BurstNews,
+    name: str,
 ) -> None:
     """Process shares one after the other, each in its service time.
 
-    They come from the arbiter, and from the card where it could not do them: ``sources`` in this
-    order. Of shares that come at one instant, the card's go first.
+    Without a ``cost`` that is as long as it takes, with one as long as that host would take. Shares
+    come from the arbiter, and from the card where it could not do them: ``sources`` in this order.
+    Of shares that come at one instant, the card's go first.
     """
     core = _Core()
 
     async def serve(rank: int, shares: Inlet[Share]) -> None:
         async for share in shares:
-            service_ns = round(cost.software_ns(len(share.rows), bytes_of(share)))
-            turn = core.claim(rank, service_ns, clock.now_ns())
-            while turn.finish_ns > clock.now_ns():
-                await clock.sleep_until_ns(turn.finish_ns)
-            await egress.send(crypto.process(share, Component.SOFTWARE))
+            began_ns = news.begin()
+            if cost is not None:
+                service_ns = round(cost.software_ns(len(share.rows), bytes_of(share)))
+                turn = core.claim(rank, service_ns, clock.now_ns())
+                while turn.finish_ns > clock.now_ns():
+                    await clock.sleep_until_ns(turn.finish_ns)
+                began_ns = began_ns and turn.starts_ns
+            finished = crypto.process(share, Component.SOFTWARE)
+            news.handled("software", share.burst, share.rows, began_ns, name)
+            await egress.send(finished)
 
     with egress:
         async with trio.open_nursery() as nursery:

@@ -123,7 +123,18 @@ def sa_table(associations: Iterable[Association]) -> SaTable:
 
 def add_associations(sas: SaTable, associations: Iterable[Association]) -> range:
     """Add SAs to a table and return their indices."""
-    given = tuple(associations)
+    return sas.add(*_columns(tuple(associations)))
+
+
+def replace_association(sas: SaTable, sa: int, association: Association) -> None:
+    """Put an SA in the place of one that was wiped (``SaTable.wipe``)."""
+    sas.replace(sa, *_columns((association,)))
+
+
+def _columns(
+    given: tuple[Association, ...],
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
+    """Records, keys and second keys, if any has one."""
     records, integrity_keys = np.zeros(len(given), SA), None
     keys = np.zeros((len(given), KEY_BYTES_MAX + SALT_BYTES), np.uint8)
     if any(association.integrity_key for association in given):
@@ -133,7 +144,7 @@ def add_associations(sas: SaTable, associations: Iterable[Association]) -> range
         keys[number] = key_row(association.parameters, association.key)
         if integrity_keys is not None:
             integrity_keys[number] = integrity_key_row(association.integrity_key)
-    return sas.add(records, keys, integrity_keys)
+    return records, keys, integrity_keys
 
 
 def association_at(sas: SaTable, number: int, first_sequence: int = 1) -> Association:

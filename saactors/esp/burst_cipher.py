@@ -37,6 +37,10 @@ class BurstCipher(Protocol):
         """
         ...
 
+    def forget(self, sa: int) -> None:
+        """Forget what was made of an SA's keys: its place in the table is wiped."""
+        ...
+
 
 def best_cipher(sas: SaTable) -> BurstCipher:
     """The fastest that this system has."""

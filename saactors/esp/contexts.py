@@ -69,6 +69,13 @@ class ContextCache:
         self.used[sa] = 0  # one burst does not make an SA busy: the next one may
         return context
 
+    def forget(self, sa: int) -> None:
+        """Drop the primitive of an SA, whose keys are no longer what they were."""
+        if sa < len(self.known) and self.known[sa] is not None:
+            self.known[sa] = None
+            self._ring.remove(sa)
+            self._hand = 0
+
     def _evict(self) -> int:
         """Free a place in the ring and return it."""
         while self.used[self._ring[self._hand]]:

@@ -80,6 +80,9 @@ class NativeCipher:
             return None
         return cls(sas, library, made)
 
+    def forget(self, _sa: int) -> None:
+        """Nothing: keys are taken from the table for every packet."""
+
     def encrypt(self, scratch: SealScratch, laid: Laid) -> npt.NDArray[np.uint8]:
         """Heads and ciphertexts with their ICVs by turns."""
         sealed = np.empty(laid.sealed_bytes, np.uint8)

@@ -100,6 +100,10 @@ class Opener:
         unwrap(opened, sas.records, scratch.spans, located.live, starts, lengths, verdicts)
         return Opened(opened, starts, lengths, sequences, verdicts)
 
+    def forget(self, sa: int) -> None:
+        """Forget what was made of an SA's keys: its place in the table is wiped."""
+        self._cipher.forget(sa)
+
     def open_burst(
         self,
         data: npt.NDArray[np.uint8],

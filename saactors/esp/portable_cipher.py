@@ -73,6 +73,10 @@ class PortableCipher:
         self._sas = sas
         self.contexts = ContextCache(sas) if contexts is None else contexts
 
+    def forget(self, sa: int) -> None:
+        """Forget what was made of an SA's keys."""
+        self.contexts.forget(sa)
+
     def encrypt(self, scratch: SealScratch, laid: Laid) -> npt.NDArray[np.uint8]:
         """Heads and ciphertexts with their ICVs by turns."""
         edges, plains = scratch.edges[:, : laid.live], scratch.plains.data

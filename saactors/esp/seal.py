@@ -97,6 +97,10 @@ class Sealer:
             write_udp_checksums(sealed, starts, lengths)
         return Sealed(sealed, starts, lengths, verdicts)
 
+    def forget(self, sa: int) -> None:
+        """Forget what was made of an SA's keys: its place in the table is wiped."""
+        self._cipher.forget(sa)
+
     def seal_burst(
         self,
         data: npt.NDArray[np.uint8],

@@ -94,6 +94,12 @@ class ReplayWindows:
         word = highest // _WORD_BITS % self._bitmaps.shape[1]
         self._bitmaps[sa, word] = (1 << taken_in_word) - 1
 
+    def forget(self, sa: int) -> None:
+        """Let an SA's window be as if it had accepted nothing yet."""
+        if sa < len(self._highest):
+            self._highest[sa] = 0
+            self._bitmaps[sa] = 0
+
     def highest(self, sa: npt.NDArray[np.int32]) -> npt.NDArray[np.uint64]:
         """Highest number accepted so far, for each SA named; 0 for one that has accepted none."""
         return self._highest[sa]

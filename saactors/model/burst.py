@@ -5,7 +5,7 @@
     keeper → arbiter                           Review: the metrics at a periodic decision point
     arbiter → software, nic, egress            Share: the rows of a burst that one component handles
     software, nic → egress                     Finished: the same rows, with what became of them
-    arbiter → nic                              LoadCommand
+    arbiter → nic                              LoadCommand, EvictCommand, ResetCommand
     nic → arbiter, keeper                      Completion: what became of a load command
 
 A change of the rule (``saactors.placement.change``) travels on the keeper's edges in its turn.
@@ -16,8 +16,10 @@ the same row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +35,8 @@ class Burst:
     sa_count: int = 0  # SAs known once this burst was classified
     observed_ns: int = 0  # when the keeper saw it: the instant as of which it is placed
     tick: int = 0  # ticks that the metrics have seen by then
+    inbound: bool = False  # ESP packets, to be opened; else packets to be sealed
+    traced: Sequence[tuple[int, int]] = ()  # rows that somebody traces, and their numbers
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +98,21 @@ class LoadCommand:
     sa: int
     victim: int
     issued_ns: int
+
+
+@dataclass(slots=True, frozen=True)
+class EvictCommand:
+    """Drop an SA from the card's cache, in nobody's favour."""
+
+    sa: int
+
+
+@dataclass(slots=True, frozen=True)
+class ResetCommand:
+    """Let the card forget every SA, every command and every packet in its engine."""
+
+
+CardCommand: TypeAlias = LoadCommand | EvictCommand | ResetCommand
 
 
 class Outcome(IntEnum):

@@ -2,7 +2,9 @@
 
 The table only grows: an index once given stays valid for the whole run, so arrays elsewhere
 (metrics, residency, replay windows, sequence counters) are indexed by it. Whoever owns such an
-array grows it when a burst says that more SAs exist (``Burst.sa_count``).
+array grows it when a burst says that more SAs exist (``Burst.sa_count``). A process that lives
+longer than its SAs wipes those that are gone and puts others in their places (``saactors.gateway``
+sees to it that nothing of the old one is under way then).
 
 Keys live in arrays of their own that no record, message, event or repr contains (law 10). Most SAs
 have one key, for encryption and integrity at once; the second one of the others is kept apart, so
@@ -123,6 +125,34 @@ class SaTable:
         if integrity_keys is not None and len(records):
             self._add_integrity_keys(range(first, last), integrity_keys)
         return range(first, last)
+
+    def replace(
+        self,
+        sa: int,
+        record: npt.NDArray[np.void],
+        key: npt.NDArray[np.uint8],
+        integrity_key: npt.NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Put another SA in the place of a wiped one; arguments as for ``add``, one row each."""
+        row = int(self._records["integrity_row"][sa])
+        self._records[sa] = record[0]
+        self._records["integrity_row"][sa] = row
+        self._keys[sa] = key[0]
+        if integrity_key is None:
+            return
+        if row == NO_INTEGRITY_KEY:
+            self._add_integrity_keys(range(sa, sa + 1), integrity_key)
+        else:
+            self._integrity_keys[row] = integrity_key[0]
+
+    def wipe(self, sa: int) -> None:
+        """Forget an SA and overwrite its keys; its index may be used again by ``replace``."""
+        row = int(self._records["integrity_row"][sa])
+        self._records[sa] = np.zeros((), SA)
+        self._records["integrity_row"][sa] = row  # the place of a second key is kept for the next
+        self._keys[sa] = 0
+        if row != NO_INTEGRITY_KEY:
+            self._integrity_keys[row] = 0
 
     def _add_integrity_keys(self, sas: range, keys: npt.NDArray[np.uint8]) -> None:
         first, last = self._integrity_count, self._integrity_count + len(sas)

@@ -34,6 +34,7 @@ class Verdict(IntEnum):
     UNSUPPORTED_SUITE = 28
     OUTER_FRAGMENT = 29
     LIFETIME_EXPIRED = 30
+    NO_SA_YET = 31  # its policy protects, and has no SA to do it with
 
     # Fragments of ESP packets, where they are reassembled before opening.
     FRAGMENT_HELD = 35  # its bytes go on in the packet that the last fragment completes
@@ -54,6 +55,7 @@ class Verdict(IntEnum):
     SEQUENCE_ZERO = 60
     REPLAYED = 61
     TOO_OLD = 62
+    NO_PORT = 63  # none of the gateway's ports can carry it
 
     # The run ended (Ctrl-C) with the packet still inside.
     INTERRUPTED = 80

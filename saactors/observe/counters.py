@@ -44,6 +44,11 @@ class SaCounters:
         self._counts = grown(self._counts, sa_count)
         return self._counts[:sa_count]
 
+    def forget(self, sa: int) -> None:
+        """Let an SA have had no packets: its index may be used for another."""
+        if sa < len(self._counts):
+            self._counts[sa] = np.zeros((), SA_COUNTS)
+
     def hottest(self, count: int) -> npt.NDArray[np.int64]:
         """Indices of the SAs with the most packets, most first; equals in the order of index."""
         packets = self._counts["packets"]

@@ -90,6 +90,26 @@ class SaAdded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SaDeleted(Event):
+    """The agent has given up an SA: ``reason`` is asked, replaced or lifetime."""
+
+    kind: ClassVar[str] = "sa_deleted"
+    sa: int
+    spi: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaPinned(Event):
+    """Somebody has decided where an SA's crypto runs: nic, software, or auto for the rule."""
+
+    kind: ClassVar[str] = "sa_pinned"
+    sa: int
+    spi: int
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class LifetimeReached(Event):
     """An SA has come to a limit of its lifetime: ``soft``, IKE should make another; ``hard``."""
 
@@ -167,6 +187,14 @@ class CardReset(Event):
     forgotten_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class CardResized(Event):
+    """The rule may use so many of the card's slots from now on."""
+
+    kind: ClassVar[str] = "card_resized"
+    slots: int
+
+
 # Packets on their way.
 
 
@@ -210,6 +238,48 @@ class BurstPlaced(Event):
     bypass_packets: int
 
 
+@dataclass(frozen=True, slots=True)
+class BurstHandled(Event):
+    """An actor is done with a burst, or with its share of one, that it began at ``began_ns``."""
+
+    kind: ClassVar[str] = "burst_handled"
+    actor: str
+    number: int
+    packets: int
+    began_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeDepth(Event):
+    """So many messages are under way on ``edge``; told at most once a millisecond for each."""
+
+    kind: ClassVar[str] = "edge_depth"
+    edge: str
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSampled(Event):
+    """An SA's metric right after a burst's last packet of it."""
+
+    kind: ClassVar[str] = "metric_sampled"
+    sa: int
+    spi: int
+    metric: float
+
+
+@dataclass(frozen=True, slots=True)
+class PacketTraced(Event):
+    """One step on the way of a traced packet: what an actor decided about it."""
+
+    kind: ClassVar[str] = "packet_traced"
+    packet: int  # from 1, in the order in which traced packets were chosen
+    actor: str
+    sa: int | None
+    spi: int | None
+    decision: str
+
+
 EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType(
     {
         event_type.kind: event_type
@@ -218,6 +288,8 @@ EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType(
             RuleChanged,
             RunEnded,
             SaAdded,
+            SaDeleted,
+            SaPinned,
             LifetimeReached,
             LoadIssued,
             Loaded,
@@ -225,10 +297,15 @@ EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType(
             LoadRefused,
             LoadLost,
             CardReset,
+            CardResized,
             EdgeWaited,
             PacketsDropped,
             Ticked,
             BurstPlaced,
+            BurstHandled,
+            EdgeDepth,
+            MetricSampled,
+            PacketTraced,
         )
     }
 )
@@ -239,7 +316,9 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 
 # One of these comes with every period or every burst: a listener gets them only if it asks.
-VERBOSE_EVENTS: Final = frozenset({Ticked, BurstPlaced})
+VERBOSE_EVENTS: Final = frozenset(
+    {Ticked, BurstPlaced, BurstHandled, EdgeDepth, MetricSampled, PacketTraced}
+)
 USUAL_EVENTS: Final = frozenset(EVENTS.values()) - VERBOSE_EVENTS
 
 

@@ -59,6 +59,13 @@ class HottestSas:
         if time_ns >= self._next_sample_ns:
             self.sample(time_ns)
 
+    def forget(self, sa: int) -> None:
+        """Let an SA have had no packets, and no place on the board."""
+        if sa < len(self._packets):
+            self._packets[sa] = 0
+        self._board[self._board == sa] = NO_SA
+        self._floor[0] = 0  # there is room on the board now
+
     def sample(self, time_ns: int) -> None:
         """Note the metrics of those on the board; once more by hand when the run ends."""
         for place in np.flatnonzero(self._board != self._sampled):

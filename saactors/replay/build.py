@@ -14,12 +14,15 @@ import numpy as np
 from nicmodel.card import Card
 from nicmodel.faults import FaultPlan
 from nicmodel.profile import CardProfile
+from saactors.actors.burst_news import BurstNews
 from saactors.actors.card_news import CardNews
 from saactors.actors.placement_news import PlacementNews
 from saactors.actors.signals import PlannedSignals
 from saactors.actors.sinks import CaptureSink, Verifier
+from saactors.actors.source import TraceSource
 from saactors.errors import ParameterError
 from saactors.esp.lifetimes import LifetimeEvent
+from saactors.observe.decisions import DECISIONS
 from saactors.observe.event_log import EventLogWriter
 from saactors.observe.events import (
     EVENTS,
@@ -62,6 +65,7 @@ class Replay:
     tell: Callable[[Event], None]
     waiting: dict[str, SumSeries]
     verifier: Verifier | None
+    source: TraceSource
     system: System
 
 
@@ -105,10 +109,23 @@ def build_replay(
             for sa in received:
                 emitters["classifier"](describe_sa(security, sa, options, clock.now_ns()))
 
+    def follow(packets: int) -> None:
+        if progress is not None:
+            progress(capture, packets)
+
     announce(range(len(security.sas)))
+
+    def spi_of(sa: int) -> int:
+        return int(security.sas.records["spi"][sa])
+
+    burst_news = BurstNews(emitters["bursts"], clock, DECISIONS, spi_of)
+    ring = ReceiveRing(BurstFormer(options.burst, options.burst_wait_ns), ring_max)
+
+    source = TraceSource(
+        capture, ring, clock, emitters["source"], follow, burst_news, options.direction == "in"
+    )
     system = System(
-        trace=capture,
-        ring=ReceiveRing(BurstFormer(options.burst, options.burst_wait_ns), ring_max),
+        sources=(source,),
         classifier=security.classifier,
         announce=announce,
         limits=partial(_tell_limit, emitters["lifetimes"], security),
@@ -116,15 +133,17 @@ def build_replay(
         hottest=HottestSas(rule.keeper.metrics_of),
         card=card,
         software_workers=options.software_workers,
+        software_cost=rule.cost,
         software_crypto=security.crypto(),
         nic_crypto=security.crypto(),
         placement_news=PlacementNews(emitters["arbiter"], security.sas, rule),
         card_news=CardNews(card, emitters["nic"]),
+        burst_news=burst_news,
         leave=security.exit(_sinks(options, capture, files, verifier)),
         clock=clock,
         emitters=emitters,
         on_wait=on_wait,
-        progress=lambda packets: progress(capture, packets) if progress else None,
+        spi_of=spi_of,
         unblock=capture.interrupt,
         signals=PlannedSignals(signals, clock) if signals else None,
     )
@@ -137,6 +156,7 @@ def build_replay(
         emitters["run"],
         waiting,
         verifier,
+        source,
         system,
     )
 

@@ -49,7 +49,7 @@ def result_of(built: Replay, wall_s: float) -> RunResult:
         sas=len(built.security.sas),
         packets=_packets(built),
         bytes=ByteTotals(
-            entered=system.ring.bytes,
+            entered=built.source.ring.bytes,
             software=leave.bytes[Component.SOFTWARE],
             nic=leave.bytes[Component.NIC],
         ),
@@ -139,9 +139,10 @@ def drops_of(built: Replay) -> dict[str, int]:
     """Every packet that entered and did not leave, by reason (law 1)."""
     system = built.system
     drops = dict(system.leave.drops)
-    if system.ring.dropped:
-        drops[Verdict.RX_RING_FULL.label] = system.ring.dropped
-    inside = system.ring.arrived - system.leave.left - sum(drops.values())
+    ring = built.source.ring
+    if ring.dropped:
+        drops[Verdict.RX_RING_FULL.label] = ring.dropped
+    inside = ring.arrived - system.leave.left - sum(drops.values())
     assert inside == 0 or (inside > 0 and system.interrupted), f"{inside} packets are unaccounted"
     if inside:
         drops[Verdict.INTERRUPTED.label] = inside
@@ -166,7 +167,7 @@ def host_time_of(built: Replay) -> HostTime:
 def _packets(built: Replay) -> PacketTotals:
     leave = built.system.leave
     return PacketTotals(
-        entered=built.system.ring.arrived,
+        entered=built.source.ring.arrived,
         left=leave.left,
         software=leave.packets[Component.SOFTWARE],
         nic=leave.packets[Component.NIC],

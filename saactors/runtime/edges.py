@@ -60,6 +60,12 @@ class Gauge:
     high_water: int = 0
     waits: int = 0
     waited_ns: int = 0
+    watch: Callable[[int], None] | None = None  # told after each message how many are under way
+
+    @property
+    def queued(self) -> int:
+        """Messages under way."""
+        return min(self.sent - self.received, self.capacity)
 
 
 class Outlet(Generic[MessageT]):
@@ -93,6 +99,8 @@ class Outlet(Generic[MessageT]):
         if under_way > gauge.high_water:
             # A message that a receiver has been handed but not yet looked at is no longer queued.
             gauge.high_water = min(under_way, gauge.capacity)
+        if gauge.watch is not None:
+            gauge.watch(gauge.queued)
 
     async def _send_when_there_is_room(self, message: MessageT) -> None:
         began_ns = self._clock.now_ns()

@@ -5,7 +5,8 @@ The file's reference is ``docs/scenario.md``.
 """
 
 from saactors.scenario.equipment import card_profile, fault_plan, host_profile
-from saactors.scenario.load import load_scenario, scenario_of
+from saactors.scenario.gateway_tables import Live
+from saactors.scenario.load import load_gateway, load_scenario, scenario_of
 from saactors.scenario.spd import spd_entries, templates
 from saactors.scenario.tables import (
     GivenSa,
@@ -18,6 +19,7 @@ from saactors.scenario.tables import (
 
 __all__ = [
     "GivenSa",
+    "Live",
     "Policy",
     "Replay",
     "Scenario",
@@ -26,6 +28,7 @@ __all__ = [
     "card_profile",
     "fault_plan",
     "host_profile",
+    "load_gateway",
     "load_scenario",
     "scenario_of",
     "spd_entries",

@@ -24,6 +24,9 @@ def cross_problems(scenario: Scenario) -> Iterator[Problem]:
     for i, policy in enumerate(scenario.policies):
         yield from _selectors(("policies", i), policy)
         yield from _action(("policies", i), policy)
+        if policy.peer is not None and type(scenario) is Scenario:
+            hint = "is for a gateway, where SAs come and go; a replay names one with sa"
+            yield _at(("policies", i, "peer"), hint)
         if policy.template is not None:
             yield from _form(("policies", i, "template"), policy.template)
         if policy.sa is not None:
@@ -145,11 +148,15 @@ def _selectors(where: Location, policy: Policy) -> Iterator[Problem]:
 def _action(where: Location, policy: Policy) -> Iterator[Problem]:
     """``protect`` has SAs from one place, the others from none."""
     if policy.action != "protect":
-        for key in ("sa", "sa_per", "template"):
+        for key in ("sa", "peer", "sa_per", "template"):
             if getattr(policy, key) is not None:
                 yield _at(
                     (*where, key), f"a {policy.action} policy has no SA; leave it out or protect"
                 )
+    elif policy.peer is not None:
+        for key in ("sa", "sa_per", "template"):
+            if getattr(policy, key) is not None:
+                yield _at((*where, key), "peer gives the SA already; leave one of the two out")
     elif policy.sa is None and policy.sa_per is None:
         yield _at(where, "protect needs an SA; give sa, or sa_per and template")
     elif policy.sa is not None:

@@ -7,7 +7,7 @@ from typing import Final
 from saactors.model.selector import Action, Selector, Stream
 from saactors.scenario.tables import Policy, Scenario, Template
 
-_ACTIONS: Final = {
+ACTIONS: Final = {
     "protect": Action.PROTECT,
     "bypass": Action.BYPASS,
     "discard": Action.DISCARD,
@@ -48,7 +48,7 @@ def _entry(policy: Policy, target: int) -> Selector:
         protocol=policy.protocol,
         source_ports=policy.source_ports,
         destination_ports=policy.destination_ports,
-        action=_ACTIONS[policy.action],
+        action=ACTIONS[policy.action],
         stream=_STREAMS[policy.sa_per],
         target=target,
     )

@@ -45,7 +45,7 @@ LENGTH_MAX: Final = 65_535
 POLICIES_MAX: Final = 65_535  # stream tables number the SPD's entries in 16 bits
 
 ItemT = TypeVar("ItemT")
-_Array = Annotated[tuple[ItemT, ...], Field(strict=False)]  # TOML's arrays are lists to Python
+Array = Annotated[tuple[ItemT, ...], Field(strict=False)]  # TOML's arrays are lists to Python
 
 
 def _no_settings() -> Settings:
@@ -184,6 +184,7 @@ class Policy(Table):
     source_ports: Ports = ANY_PORT
     destination_ports: Ports = ANY_PORT
     sa: Annotated[str | None, Field(description="the name of one of the sas")] = None
+    peer: Endpoint = None  # gateways only: the newest SA to that peer
     sa_per: Annotated[
         Literal["flow", "host-pair", "subnet"] | None,
         Field(description="'flow', 'host-pair' or 'subnet'"),
@@ -202,13 +203,13 @@ class Scenario(Table):
     seed: Annotated[int | None, whole(0, (1 << 64) - 1)] = None
     replay: Annotated[Replay, Field(description="a table")] = Replay()
     policies: Annotated[
-        _Array[Policy],
+        Array[Policy],
         Field(
             max_length=POLICIES_MAX,
             description=f"an array of up to {POLICIES_MAX} tables, [[policies]]",
         ),
     ] = ()
-    sas: Annotated[_Array[GivenSa], Field(description="an array of tables, [[sas]]")] = ()
+    sas: Annotated[Array[GivenSa], Field(description="an array of tables, [[sas]]")] = ()
     card: Settings = Field(default_factory=_no_settings)
     host: Settings = Field(default_factory=_no_settings)
     rule: Settings = Field(default_factory=_no_settings)

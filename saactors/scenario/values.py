@@ -76,6 +76,12 @@ def _endpoint(value: object) -> IPv4Address | IPv6Address:
     return address
 
 
+def _hardware_address(value: object) -> bytes:
+    if not isinstance(value, str) or not re.fullmatch("([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", value):
+        raise unfit()
+    return bytes.fromhex(value.replace(":", ""))
+
+
 def _protocol(value: object) -> int | None:
     if value == "any":
         return None
@@ -158,6 +164,11 @@ Endpoint = Annotated[
     IPv4Address | IPv6Address | None,
     BeforeValidator(_endpoint),
     Field(description="an address such as '192.0.2.1' or '2001:db8::1'"),
+]
+HardwareAddress = Annotated[
+    bytes | None,
+    BeforeValidator(_hardware_address),
+    Field(description="an Ethernet address such as '02:00:00:00:00:01'"),
 ]
 Protocol = Annotated[
     int | None,

@@ -38,6 +38,10 @@ class Sealing:
         self._sealer = Sealer(sas)
         self._real = real
 
+    def forget(self, sa: int) -> None:
+        """Forget what was made of an SA's keys."""
+        self._sealer.forget(sa)
+
     def process(self, share: Share, component: Component) -> Finished:
         """Seal every row of the share."""
         burst, rows = share.burst, share.rows
@@ -62,6 +66,10 @@ class Opening:
         self._opener = Opener(sas)
         self._windows = windows
         self._real = real
+
+    def forget(self, sa: int) -> None:
+        """Forget what was made of an SA's keys."""
+        self._opener.forget(sa)
 
     def process(self, share: Share, component: Component) -> Finished:
         """Open every row of the share; failures carry their verdict, others their sequence."""

@@ -38,6 +38,10 @@ class InOrder:
         """Packets that wait for their turn."""
         return sum(len(waiting) for waiting in self._ahead.values())
 
+    def turn(self, sa: int) -> int:
+        """The order that is next for an SA: how many of its packets have been given out."""
+        return int(self._turns[sa]) if sa < len(self._turns) else 0
+
     def release(self, finished: Finished) -> Sequence[Delivery]:
         """Take a share and give out what may leave now: pairs of a share and positions in it.
 

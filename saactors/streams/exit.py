@@ -10,7 +10,7 @@ What left and what was dropped is told to sinks, which write files or check the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -38,11 +38,15 @@ class Sink(Protocol):
         ...
 
 
+Refused = Callable[[Finished, npt.NDArray[np.int32], int], None]  # share, its rows, now in ns
+
+
 class Exit:
     """Lets packets out and keeps the ledger; ``sinks`` get what leaves.
 
     ``windows`` is None outbound, where there is nothing to replay, and so is ``lifetimes``, which
-    the classifier charges there.
+    the classifier charges there; a system of both directions has both, for its inbound bursts.
+    ``on_refused`` is told of rows that have had crypto and do not leave.
     """
 
     def __init__(
@@ -50,11 +54,13 @@ class Exit:
         windows: ReplayWindows | None,
         sinks: Sequence[Sink],
         lifetimes: Lifetimes | None = None,
+        on_refused: Refused | None = None,
     ) -> None:
         self._in_order = InOrder()
         self._windows = windows
         self._lifetimes = Lifetimes() if lifetimes is None else lifetimes
         self._sinks = sinks
+        self._on_refused = on_refused
         self._verdicts = np.zeros(256, np.int64)
         self._told = np.zeros(256, np.int64)
         self.counters = SaCounters()
@@ -92,6 +98,16 @@ class Exit:
         """Packets that are done and wait for an earlier one of their SA."""
         return self._in_order.held_back
 
+    def turn(self, sa: int) -> int:
+        """How many of an SA's packets have been let out or dropped here, in their order."""
+        return self._in_order.turn(sa)
+
+    def forget(self, sa: int) -> None:
+        """Let an SA of which nothing is under way be as if it had never had a packet."""
+        self.counters.forget(sa)
+        if self._windows is not None:
+            self._windows.forget(sa)
+
     def accept(self, finished: Finished, now_ns: int) -> int:
         """Take a share that a component is done with; returns how many packets were dropped."""
         dropped = 0
@@ -127,6 +143,8 @@ class Exit:
         if count:
             for sink in self._sinks:
                 sink.take(share, leaving, now_ns)
+        if self._on_refused is not None and count < len(rows):
+            self._on_refused(share, rows, now_ns)
         return len(rows) - count
 
     def _judge(
@@ -137,6 +155,8 @@ class Exit:
         now_ns: int,
     ) -> None:
         """Let windows and lifetimes write their verdicts on the rows, in order."""
+        if not share.burst.inbound:
+            return  # what is sealed has no window, and the classifier has charged it
         if self._windows is None and not self._lifetimes.has_limits:
             return
         packets = share.burst.packets

@@ -96,6 +96,20 @@ class InboundClassifier:
         burst.sa_count = len(self._sas)
         return range(first, burst.sa_count)
 
+    def ask_anew(self) -> None:
+        """Forget what ``resolve`` has said: SAs have come or gone."""
+        self._known = np.zeros(FIRST_PLACES, KNOWN_SPI)
+        self._remembered = 0
+
+    def open_sa(self, sa: int, order: int) -> None:
+        """Count an SA's packets from ``order`` on."""
+        self._orders = grown(self._orders, sa + 1)
+        self._orders[sa] = order
+
+    def order(self, sa: int) -> int:
+        """How many packets have been given a place among the SA's."""
+        return int(self._orders[sa])
+
     def poll_events(self) -> list[LifetimeEvent]:
         """None: inbound packets count when they have been opened, at the exit."""
         return []

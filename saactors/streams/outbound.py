@@ -45,6 +45,7 @@ _NO_POLICY: Final = int(Verdict.NO_POLICY)
 _DISCARDED: Final = int(Verdict.DISCARDED_BY_POLICY)
 _TABLE_FULL: Final = int(Verdict.SA_TABLE_FULL)
 _EXHAUSTED: Final = int(Verdict.SEQUENCE_EXHAUSTED)
+_NO_SA_YET: Final = int(Verdict.NO_SA_YET)
 
 
 class OutboundClassifier:
@@ -80,6 +81,47 @@ class OutboundClassifier:
         self._made = np.zeros(256, np.int32)
         self._given = len(sas)
         self._open_counters(0, first_sequences)
+
+    def set_policies(self, selectors: npt.NDArray[np.void]) -> None:
+        """Go by another SPD (record array of SELECTOR) from the next burst on.
+
+        A target of ENTRY may be NO_SA: what it protects waits for an SA, and is dropped until then.
+        Streams that SAs were made for on demand are forgotten.
+        """
+        self._selectors = selectors
+        self._table = np.zeros(FIRST_PLACES, ASSOCIATION)
+        self._memo = np.zeros(MEMO_PLACES if len(selectors) > SHORT_SPD else 0, ASSOCIATION)
+
+    def open_sa(self, sa: int, first: int, last: int, order: int) -> None:
+        """Let an SA send the numbers ``first`` to ``last``; its packets are counted from ``order``.
+
+        Who hands an index to another SA goes on counting where the old one's packets ended.
+        """
+        self._counters = grown(self._counters, sa + 1)
+        self._counters[sa] = (order, first, last - first + 1)
+
+    def allow(self, sa: int, last: int) -> None:
+        """Let an SA send numbers up to ``last``, and no further."""
+        counter = self._counters[sa]
+        counter["left"] = last - int(counter["sequence"]) + 1
+
+    def running_low(self, numbers: int) -> list[int]:
+        """The SAs that may send fewer than so many numbers."""
+        counters = self._counters
+        low = (counters["left"] < numbers) & (counters["sequence"] > 0)
+        return np.flatnonzero(low).tolist()
+
+    def close_sa(self, sa: int) -> None:
+        """Let an SA send nothing more."""
+        self._counters[sa]["sequence"] = self._counters[sa]["left"] = 0
+
+    def next_sequence(self, sa: int) -> int:
+        """The number of the SA's next packet."""
+        return int(self._counters[sa]["sequence"])
+
+    def order(self, sa: int) -> int:
+        """How many packets have been given a place among the SA's."""
+        return int(self._counters[sa]["order"])
 
     @property
     def associations(self) -> npt.NDArray[np.void]:
@@ -184,6 +226,9 @@ def _classify(
                 made_count += 1
                 counters[sa].sequence = 1
                 counters[sa].left = np.uint64(0xFFFFFFFF)
+        elif sa == NO_SA:
+            packet.verdict = _NO_SA_YET
+            continue
         packet.sa = sa
         if numbered:
             _number(packet, counters[sa])

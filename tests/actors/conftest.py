@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import trio
 
+from saactors.actors.burst_news import BurstNews
 from saactors.model.burst import Burst, Share
 from saactors.model.packets import PACKET, Chunk
 from saactors.model.sa import SaTable
+from saactors.observe.decisions import DECISIONS
 from saactors.observe.events import Event
 from saactors.observe.observer import Emitter, Observers
 from saactors.placement.cost import CostModel
@@ -45,6 +47,11 @@ class Stage:
     def emitter(self) -> Emitter:
         """The actor's way to tell of events."""
         return self._observers.emitter(0)
+
+    def news(self) -> BurstNews:
+        """The actor's way to tell of bursts."""
+        emit = self._observers.emitter(99)
+        return BurstNews(emit, self.clock, DECISIONS, int)
 
     def run(self, scene: Callable[[], Awaitable[None]], seed: int = 0) -> None:
         """Run ``scene``; tasks of one instant take turns by ``seed``."""

@@ -64,7 +64,7 @@ class Play:
             software = [outlets[f"software {number}"] for number in range(workers)]
             await run_arbiter(
                 *(keeper_in, card_in, outlets["egress"], outlets["nic"], software),
-                *(self.rule.arbiter, Splitter(workers), news),
+                *(self.rule.arbiter, Splitter(workers), news, stage.news(), stage.clock),
             )
             for name, (_, inlet) in ends.items():
                 self.to[name] = [message async for message in inlet]

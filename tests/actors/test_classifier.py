@@ -45,6 +45,7 @@ def test_bursts_go_on_in_order_and_new_sas_are_announced_once(
                 lambda received: story.append(("made", received)),
                 print,
                 stage.clock,
+                stage.news(),
             )
             async for burst in out_in:
                 number = bursts.index(burst)

@@ -39,7 +39,8 @@ def let_out(
             for (outlet, _), messages in zip(edges, (software, nic, past_both), strict=True):
                 nursery.start_soon(stage.feed, outlet, messages)
             inlets = [inlet for _, inlet in edges]
-            await run_egress(inlets[:2], inlets[2], leave, stage.clock, stage.emitter(), print)
+            emit, news = stage.emitter(), stage.news()
+            await run_egress(inlets[:2], inlets[2], leave, stage.clock, emit, print, news)
 
     stage.run(scene)
 

@@ -55,7 +55,8 @@ def play(
             nursery.start_soon(
                 run_keeper,
                 *(bursts_in, ticks_in, card_in, out, keeper, stage.clock),
-                *(first_tick_ns, Decide(decide), HottestSas(keeper.metrics_of), signals_in),
+                *(first_tick_ns, Decide(decide), HottestSas(keeper.metrics_of)),
+                *(stage.news(), signals_in),
             )
 
     stage.run(scene, seed)
@@ -128,7 +129,7 @@ def test_with_a_real_timer_a_bursts_tick_is_the_periods_that_have_passed(
             )
             await run_keeper(
                 *(bursts_in, ticks_in, card_in, out, keeper, stage.clock),
-                *(100, Decide.ARRIVAL, HottestSas(keeper.metrics_of)),
+                *(100, Decide.ARRIVAL, HottestSas(keeper.metrics_of), stage.news()),
             )
             await stage.collect(out_in, handed_on)
             nursery.cancel_scope.cancel()

@@ -97,7 +97,7 @@ def play(
             news = CardNews(card, stage.emitter())
             await run_nic(
                 *(ring_in, egress, back, arbiter, keeper),
-                *(card, Sealing(sas, real=real), stage.clock, news),
+                *(card, Sealing(sas, real=real), stage.clock, news, stage.news()),
             )
         seen.to_arbiter += arbiter_in.earlier_than(10**18)
         seen.to_keeper += keeper_in.earlier_than(10**18)

@@ -37,7 +37,9 @@ def play(
                 nursery.start_soon(stage.feed, outlet, shares)
             inlets = [inlet for _, inlet in edges]
             nursery.start_soon(
-                run_software, inlets, out, Sealing(sas, real=False), HOST, stage.clock
+                run_software,
+                *(inlets, out, Sealing(sas, real=False), HOST, stage.clock),
+                *(stage.news(), "software_0"),
             )
             async for share in taken:
                 finished.append((stage.clock.now_ns(), share))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import trio
 
-from saactors.actors.source import run_source
+from saactors.actors.source import TraceSource
 from saactors.model.packets import PACKET, Chunk
 from saactors.observe.events import PacketsDropped
 from saactors.traces.burst_former import BurstFormer
@@ -42,7 +42,11 @@ def play(
         emit = stage.emitter()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(
-                run_source, iter(chunks), ring, outlet, stage.clock, emit, progress.append
+                _send_all,
+                outlet,
+                TraceSource(
+                    iter(chunks), ring, stage.clock, emit, progress.append, stage.news(), False
+                ),
             )
             async for burst in inlet:
                 received.append((stage.clock.now_ns(), burst))
@@ -50,6 +54,11 @@ def play(
 
     stage.run(scene)
     return received, progress
+
+
+async def _send_all(outlet: Any, source: TraceSource) -> None:
+    with outlet:
+        await source(outlet)
 
 
 def times_of(burst: Any) -> list[int]:

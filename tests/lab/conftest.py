@@ -127,8 +127,8 @@ def replay_decisions() -> Callable[..., Replayed]:
         events: list[Event] = []
         with ExitStack() as files:
             built = build_replay(options, files, None, [events.append], ())
-            recorded = Recorded(built.system.trace)
-            built.system.trace = recorded
+            recorded = Recorded(built.source.trace)
+            built.source.trace = recorded
             seed_scheduler(scheduler_seed)
             trio.run(run_system, built.system, clock=built.system.clock)
             built.observers.flush()

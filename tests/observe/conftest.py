@@ -32,6 +32,13 @@ def one_of_each() -> list[Event]:
         events.EdgeWaited(17, "arbiter→nic", 900),
         events.Ticked(18, 1, 33),
         events.RuleChanged(19, "metric", {"threshold": 20.0}),
+        events.SaDeleted(19, 0, 0x1F2E3D4C, "asked"),
+        events.SaPinned(19, 1, 0x99, "nic"),
+        events.CardResized(19, 16),
+        events.BurstHandled(19, "keeper", 1, 9, 18),
+        events.EdgeDepth(19, "arbiter_nic", 3),
+        events.MetricSampled(19, 1, 0x99, 12.5),
+        events.PacketTraced(19, 1, "arbiter", 1, 0x99, "nic"),
         events.RunEnded(20, 9, 8, 4, 3, 1, 1, 5, 2, 1, 70_000),
     ]
     assert {event.kind for event in found} == set(EVENTS), "a kind has no example here"

@@ -54,7 +54,14 @@ def test_kinds_are_the_table_s_keys_in_snake_case() -> None:
 
 def test_verbose_events_are_told_only_to_those_who_ask() -> None:
     """An event per burst or per period would drown the rest."""
-    assert {event_type.kind for event_type in VERBOSE_EVENTS} == {"tick", "burst_placed"}
+    assert {event_type.kind for event_type in VERBOSE_EVENTS} == {
+        "tick",
+        "burst_placed",
+        "burst_handled",
+        "edge_depth",
+        "metric_sampled",
+        "packet_traced",
+    }
     assert frozenset(EVENTS.values()) == USUAL_EVENTS | VERBOSE_EVENTS
 
 

@@ -101,9 +101,9 @@ def test_at_any_instant_what_is_missing_is_inside(
 
     def watch(run: Any) -> None:
         system = run.built.system
-        gone = system.leave.left + sum(system.leave.drops.values()) + system.ring.dropped
+        gone = system.leave.left + sum(system.leave.drops.values()) + run.built.source.ring.dropped
         arrived = sum(time_ns <= system.clock.now_ns() for time_ns, _, _ in sent)
-        inside.append((system.ring.passed - gone, arrived - gone))
+        inside.append((run.built.source.ring.passed - gone, arrived - gone))
 
     run = simulate(sent, burst=burst, burst_wait_ns=5000, watch=watch, **CONDITIONS[condition])
     wired = edges(run.built.profile)
@@ -113,7 +113,7 @@ def test_at_any_instant_what_is_missing_is_inside(
     assert len(inside) > 500
     assert all(0 <= taken <= min(present, room) for taken, present in inside)
     assert any(taken > 0 for taken, _ in inside)
-    assert run.built.system.ring.passed == run.result.packets.left + run.result.dropped
+    assert run.built.source.ring.passed == run.result.packets.left + run.result.dropped
 
 
 @pytest.mark.parametrize("after", [1, 40, 300, 990])

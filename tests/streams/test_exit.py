@@ -49,7 +49,7 @@ def burst_of(
     packets["sa"] = [0] * count if sas is None else sas
     packets["order"] = range(count) if orders is None else orders
     packets["sequence"] = range(1, count + 1) if sequences is None else sequences
-    return Burst(np.zeros(0, np.uint8), packets, 0, sa_count=5)
+    return Burst(np.zeros(0, np.uint8), packets, 0, sa_count=5, inbound=True)
 
 
 def finished(burst: Burst, component: Component, rows: list[int] | None = None) -> Finished:

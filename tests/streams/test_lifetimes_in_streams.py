@@ -130,7 +130,7 @@ def inbound_burst(sequences: Sequence[int], verdicts: Sequence[Verdict] | None =
     packets["length_bytes"] = packets["captured_bytes"] = 150
     if verdicts is not None:
         packets["verdict"] = verdicts
-    return Burst(np.zeros(0, np.uint8), packets, 0, sa_count=1)
+    return Burst(np.zeros(0, np.uint8), packets, 0, sa_count=1, inbound=True)
 
 
 def opened(burst: Burst, rows: Sequence[int], lengths: Sequence[int]) -> Finished:

@@ -1,0 +1,1 @@
+"""A long-lived IPsec gateway: live ports, the running system, and how it is asked and steered."""
