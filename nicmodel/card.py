@@ -116,6 +116,10 @@ class Card:
         """The RESIDENT handles, ascending."""
         return self._cache.residents()
 
+    def loading(self) -> npt.NDArray[np.int64]:
+        """The LOADING handles, ascending."""
+        return self._cache.loading()
+
     @property
     def resident_count(self) -> int:
         """How many handles are RESIDENT."""

@@ -99,6 +99,10 @@ class SaCache:
         """The RESIDENT handles, ascending."""
         return np.flatnonzero(self.contexts["residency"] == Residency.RESIDENT)
 
+    def loading(self) -> npt.NDArray[np.int64]:
+        """The LOADING handles, ascending."""
+        return np.flatnonzero(self.contexts["residency"] == Residency.LOADING)
+
     def population(self, residency: Residency) -> int:
         """How many handles are in this state, which is not ABSENT."""
         return self._population[residency]

@@ -8,7 +8,8 @@
     │   ├── EventLogError      a file that is no event log, or of a kind we do not read
     │   └── ParameterError     a rule, card or option value outside its range
     └── RunError               the run itself could not go on; exit status 1
-        └── OutputError        a file that we were asked to write could not be written
+        ├── OutputError        a file that we were asked to write could not be written
+        └── ControlError       a running gateway refused what it was asked, or cannot be asked
 
 Expected outcomes (a full cache, a replayed packet, a refused load) are values, never exceptions,
 and a broken invariant of ours is an ``AssertionError``.
@@ -108,3 +109,21 @@ class OutputError(RunError):
         self.path = path
         self.problem = problem
         super().__init__(f"{path}: {problem}")
+
+
+class ControlError(RunError):
+    """A running gateway refused what it was asked, or cannot be asked.
+
+    Fields: ``what`` it is about, ``found``, ``expected``, ``mend`` (what to do about it); each but
+    ``what`` may be empty. They travel in frames of the control socket (docs/control.md).
+    """
+
+    def __init__(self, what: str, found: str = "", expected: str = "", mend: str = "") -> None:
+        self.what = what
+        self.found = found
+        self.expected = expected
+        self.mend = mend
+        stated = [f"found {found}"] if found else []
+        stated += [f"expected {expected}"] if expected else []
+        told = f"{what}: {', '.join(stated)}" if stated else what
+        super().__init__(f"{told}; {mend}" if mend else told)

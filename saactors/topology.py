@@ -51,6 +51,8 @@ from saactors.streams.shares import Splitter
 BURSTS: Final = 8
 TICKS: Final = 4
 SIGNALS: Final = 16
+# Resets that somebody may ask for before the arbiter has heard of the first.
+RESETS_ASKED: Final = 64
 
 # The emitting actors, in the order in which events of one instant are told.
 EMITTERS: Final = (
@@ -172,6 +174,7 @@ class System:
     signals: AsyncIterator[bytes] | None = None
     control: Control | None = None
     gauges: dict[str, Gauge] = field(default_factory=dict)
+    receiving: trio.CancelScope = field(default_factory=trio.CancelScope)  # cancelled: drain
     interrupted: bool = False
 
 
@@ -180,7 +183,8 @@ async def run_system(system: System, *, stop_on_signal: bool = False) -> None:
     outlets: dict[str, Outlet[Any]] = {}
     inlets: dict[str, Inlet[Any]] = {}
     workers = system.software_workers
-    for edge in edges(system.card.profile, workers, len(system.card.resets_planned_ns)):
+    resets = len(system.card.resets_planned_ns) + (RESETS_ASKED if system.control else 0)
+    for edge in edges(system.card.profile, workers, resets):
         outlets[edge.name], inlets[edge.name] = open_edge(edge, system.clock, system.on_wait)
         system.gauges[edge.name] = outlets[edge.name].gauge
     if system.control is not None:
@@ -217,7 +221,7 @@ def _start_feeding(
     """Source, classifier, keeper, decay timer and the control side."""
     clock, rule = system.clock, system.rule
     steered = system.signals is not None or system.control is not None
-    actors.start_soon(_run_sources, system.sources, outlets["source_classifier"])
+    actors.start_soon(_run_sources, system, outlets["source_classifier"])
     actors.start_soon(
         run_classifier,
         inlets["source_classifier"],
@@ -263,11 +267,11 @@ def _start_feeding(
         )
 
 
-async def _run_sources(sources: Sequence[Source], classifier: Outlet[Burst]) -> None:
-    """All sources into one edge, which ends when all of them have."""
-    with classifier:
+async def _run_sources(system: System, classifier: Outlet[Burst]) -> None:
+    """All sources into one edge, which ends when all of them have; then the system drains."""
+    with classifier, system.receiving:
         async with trio.open_nursery() as nursery:
-            for source in sources:
+            for source in system.sources:
                 nursery.start_soon(source, classifier)
 
 

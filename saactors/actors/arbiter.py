@@ -20,6 +20,7 @@ from saactors.model.burst import (
 )
 from saactors.placement.change import RuleChange
 from saactors.placement.rule import CacheArbiter, Decisions
+from saactors.placement.steered import SteeredArbiter
 from saactors.runtime.clock import Clock
 from saactors.runtime.edges import Inlet, Outlet
 from saactors.streams.shares import Splitter
@@ -93,7 +94,11 @@ async def run_arbiter(
         now_ns = clock.now_ns()
         if isinstance(message, RuleChange):
             tick = message.tick
-            arbiter.follow(message.parameters, tick)
+            if message.plan is None:
+                arbiter.follow(message.parameters, tick)
+            else:
+                assert isinstance(arbiter, SteeredArbiter), "only a gateway exchanges rules"
+                arbiter.go_on_by(message.plan, tick, now_ns)
             news.follow(message.parameters)
         else:
             learn(now_ns)

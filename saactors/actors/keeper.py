@@ -16,6 +16,7 @@ from saactors.observe.hottest import HottestSas
 from saactors.observe.observer import Emitter
 from saactors.placement.change import RuleChange
 from saactors.placement.rule import Decide, MetricKeeper
+from saactors.placement.steered_keeper import SteeredKeeper
 from saactors.runtime.clock import Clock
 from saactors.runtime.edges import Inlet, Outlet
 
@@ -54,7 +55,11 @@ async def run_keeper(
 
     async def follow(change: RuleChange) -> None:
         nonlocal decide, due_ns, has_ticks
-        keeper.follow(change.parameters)
+        if change.plan is None:
+            keeper.follow(change.parameters)
+        else:
+            assert isinstance(keeper, SteeredKeeper), "only a gateway exchanges rules"
+            keeper.go_on_by(change.plan)
         decide = change.parameters.decide
         has_ticks = change.parameters.period_ns is not None
         if not has_ticks:

@@ -26,7 +26,7 @@ from saactors.esp.association import (
     add_associations,
     replace_association,
 )
-from saactors.esp.lifetime import NO_LIMIT
+from saactors.esp.lifetime import NO_LIMIT, Lifetime
 from saactors.esp.lifetimes import Lifetimes
 from saactors.esp.reassembly import Reassembler
 from saactors.esp.sa_formats.dpdk import Direction
@@ -57,6 +57,7 @@ class LiveSa:
     source: Address | None
     destination: Address | None
     added_ns: int
+    lifetime: Lifetime = NO_LIMIT
     fingerprint: bytes = b""  # outbound: what its numbers are reserved under
     last: int = 0  # outbound: the last number that is reserved
     most: int = 0  # outbound: the last number that it may ever send
@@ -140,7 +141,13 @@ class LiveSas:
         Raises:
             ParameterError: an SA is there already, or has the key of another outbound one.
         """
-        fingerprints = [self._checked(*each) for each in given]
+        for refusal in self.refusals(given):
+            if refusal is not None:
+                raise refusal
+        fingerprints = [
+            self._numbers.fingerprint(association) if direction == "out" else b""
+            for _, direction, association in given
+        ]
         if len(self) + len(given) > self._sas_max:
             raise ParameterError("sas", len(self) + len(given), f"at most {self._sas_max}")
         mosts = [
@@ -162,6 +169,7 @@ class LiveSas:
                 association.source,
                 association.destination,
                 now_ns,
+                association.lifetime,
             )
             order = leave.turn(sa) if leave is not None else 0
             if direction == "out":
@@ -233,19 +241,37 @@ class LiveSas:
         if unused:
             self._numbers.release(unused)
 
-    def _checked(self, name: str, direction: Direction, association: Association) -> bytes:
-        for other in self._by_spi.get(association.spi, []):
-            same_end = association.destination in (other.destination, None)
-            if same_end or other.destination is None:
-                expected = "an SA that is not there yet; delete the other one first"
-                raise ParameterError("spi", f"{association.spi:#010x} of {name!r}", expected)
-        if direction == "in":
-            return b""
-        fingerprint = self._numbers.fingerprint(association)
-        if fingerprint in self._outbound_keys:
-            expected = "a key that no other outbound SA has: IVs would come twice (RFC 4106 §2)"
-            raise ParameterError("key", f"that of another SA for {name!r}", expected)
-        return fingerprint
+    def refusals(
+        self, given: Sequence[tuple[str, Direction, Association]]
+    ) -> list[ParameterError | None]:
+        """Why each of these cannot be added, in their order; None for those that can."""
+        ends: dict[int, list[Address | None]] = {}
+        keys: set[bytes] = set()
+        return [self._refusal(*each, ends, keys) for each in given]
+
+    def _refusal(
+        self,
+        name: str,
+        direction: Direction,
+        association: Association,
+        ends: dict[int, list[Address | None]],
+        keys: set[bytes],
+    ) -> ParameterError | None:
+        """``ends`` and ``keys`` are those of the SAs before it, and get its own."""
+        spi, end = association.spi, association.destination
+        there = [other.destination for other in self._by_spi.get(spi, [])]
+        there += ends.setdefault(spi, [])
+        if there and (end is None or end in there or None in there):
+            expected = "an SA that is not there yet; delete the other one first"
+            return ParameterError("spi", f"{spi:#010x} of {name}", expected)
+        if direction == "out":
+            fingerprint = self._numbers.fingerprint(association)
+            if fingerprint in self._outbound_keys or fingerprint in keys:
+                expected = "a key that no other outbound SA has: IVs would come twice (RFC 4106 §2)"
+                return ParameterError("key", f"that of another SA for {name}", expected)
+            keys.add(fingerprint)
+        ends[spi].append(end)
+        return None
 
     def _place(self, association: Association) -> int:
         """A row of the table, with the SA in it."""

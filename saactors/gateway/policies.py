@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,26 +15,14 @@ from saactors.scenario.spd import ACTIONS
 from saactors.scenario.tables import POLICIES_MAX, Policy
 
 
-@dataclass(frozen=True, slots=True)
-class NumberedPolicy:
-    """A policy with the number that it is deleted by; numbers are never given twice."""
-
-    number: int
-    policy: Policy
-
-
 class Policies:
-    """Policies in order: the first that matches decides (RFC 4301 §4.4.1)."""
+    """Policies in order: the first that matches decides (RFC 4301 §4.4.1); numbers are places."""
 
     def __init__(self) -> None:
-        self._entries: list[NumberedPolicy] = []
-        self._next = 1
-
-    def __len__(self) -> int:
-        return len(self._entries)
+        self._entries: list[Policy] = []
 
     @property
-    def entries(self) -> Sequence[NumberedPolicy]:
+    def entries(self) -> Sequence[Policy]:
         """The policies in the order in which they are asked."""
         return tuple(self._entries)
 
@@ -47,31 +34,31 @@ class Policies:
         """
         if len(self._entries) >= POLICIES_MAX:
             raise ParameterError("policies", len(self._entries) + 1, f"at most {POLICIES_MAX}")
-        place = len(self._entries) if before is None else self._place(before)
-        number, self._next = self._next, self._next + 1
-        self._entries.insert(place, NumberedPolicy(number, policy))
-        return number
+        place = len(self._entries) if before is None else self._checked(before)
+        self._entries.insert(place, policy)
+        return place
 
     def delete(self, number: int) -> None:
-        """Delete the policy with that number.
+        """Delete the policy with that number; those behind it move up by one.
 
         Raises:
             ParameterError: there is none.
         """
-        del self._entries[self._place(number)]
+        del self._entries[self._checked(number)]
+
+    def replace(self, policies: Sequence[Policy]) -> None:
+        """Go by these from now on."""
+        self._entries = list(policies)
 
     def selectors(
         self, by_name: Mapping[str, int], by_peer: Mapping[Address, int]
     ) -> npt.NDArray[np.void]:
         """The SPD for the classifier; a policy whose SA is missing has the target NO_SA."""
-        return selector_columns(
-            [_selector(entry.policy, by_name, by_peer) for entry in self._entries]
-        )
+        return selector_columns([_selector(policy, by_name, by_peer) for policy in self._entries])
 
-    def _place(self, number: int) -> int:
-        for place, entry in enumerate(self._entries):
-            if entry.number == number:
-                return place
+    def _checked(self, number: int) -> int:
+        if 0 <= number < len(self._entries):
+            return number
         raise ParameterError("policy", number, "the number of a policy; policy list shows them")
 
 

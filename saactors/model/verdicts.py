@@ -56,6 +56,7 @@ class Verdict(IntEnum):
     REPLAYED = 61
     TOO_OLD = 62
     NO_PORT = 63  # none of the gateway's ports can carry it
+    SEND_REFUSED = 64  # the kernel would not send it
 
     # The run ended (Ctrl-C) with the packet still inside.
     INTERRUPTED = 80

@@ -12,7 +12,7 @@ from saactors.placement.parameters import MetricParameters
 from saactors.placement.policy import Policy, Room, policy_functions
 from saactors.placement.policy_arbiter import PolicyArbiter
 from saactors.placement.policy_parameters import PolicyParameters
-from saactors.placement.rule import CacheArbiter, MetricKeeper
+from saactors.placement.rule import MetricKeeper, SteerableArbiter
 from saactors.placement.unmeasured import NoMetrics
 
 
@@ -35,7 +35,7 @@ class RuleEntry:
     summary: str  # what it does, in two lines
     source: str  # where the idea is from
     parameters_type: type[MetricParameters | PolicyParameters]
-    build: Callable[[Any, int, int, CostModel], tuple[MetricKeeper, CacheArbiter]]
+    build: Callable[[Any, int, int, CostModel], tuple[MetricKeeper, SteerableArbiter]]
     functions: RuleFunctions  # what both halves call, for a driver of whole traces
     clairvoyant: bool = False  # must know the trace: for the lab only, which tells it
 
@@ -68,7 +68,7 @@ def policy_entry(
 
     def build(
         parameters: PolicyParameters, card_slots: int, loads_outstanding_max: int, cost: CostModel
-    ) -> tuple[MetricKeeper, CacheArbiter]:
+    ) -> tuple[MetricKeeper, SteerableArbiter]:
         arbiter = PolicyArbiter(functions, parameters, cost, card_slots, loads_outstanding_max)
         return NoMetrics(parameters_type), arbiter
 

@@ -179,6 +179,53 @@ class FirstComeArbiter:
         self._installed.residency[residents] = ABSENT
         self._installed.ledger["taken"] -= len(residents)
 
+    def evict(self, sa: int, /) -> None:
+        """Somebody else takes a RESIDENT SA off the card: turned away for good, like latecomers."""
+        assert self.residency(sa) == RESIDENT
+        self._installed.residency[sa] = ABSENT
+        self._installed.turned_away[sa] = 1
+        self._installed.ledger["taken"] -= 1
+
+    def forget(self, sa: int, /) -> None:
+        """The SA has been deleted: whoever has its index next is offered to the card anew."""
+        assert self.residency(sa) != LOADING, f"SA {sa} is still being loaded"
+        if self.residency(sa) == RESIDENT:
+            self.evict(sa)
+        self._installed.turned_away[sa] = 0
+
+    def adopt(self, sa: int, _metric: float, _tick: int, _now_ns: int, /, *, loading: bool) -> None:
+        """The card holds the SA, or is loading it."""
+        ledger = self._installed.ledger[0]
+        assert self.residency(sa) == ABSENT, f"SA {sa} is on the card, or on its way, already"
+        assert ledger["taken"] < ledger["slots"], "there is no room"
+        self._installed.residency[sa] = LOADING if loading else RESIDENT
+        ledger["taken"] += 1
+        ledger["loading"] += loading
+
+    def limit(self, slots: int, loads: int, /) -> None:
+        """Work with so many slots and loads at once from now on."""
+        ledger = self._installed.ledger[0]
+        assert ledger["taken"] <= slots
+        assert ledger["loading"] <= loads
+        ledger["slots"], ledger["loading_max"] = slots, loads
+
+    @property
+    def slots(self) -> int:
+        """How many slots it works with."""
+        return int(self._installed.ledger["slots"][0])
+
+    def coldest(self) -> int:
+        """The last index: SAs are numbered as they come, and the last to come has to go."""
+        return int(self.residents()[-1])
+
+    def metric(self, _sa: int, /) -> float:
+        """There is none."""
+        return 0.0
+
+    def loading(self) -> npt.NDArray[np.int32]:
+        """The SAs on their way to the card, ascending."""
+        return np.flatnonzero(self._installed.residency == LOADING).astype(np.int32)
+
     def residency(self, sa: int, /) -> int:
         """Where the SA stands with the card."""
         return int(self._installed.residency[sa])

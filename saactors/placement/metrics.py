@@ -135,6 +135,11 @@ class DecayingMetrics:
             receive_sas(self._kept, self._count, sa_count, self._ticks)
             self._count = sa_count
 
+    def forget(self, sa: int, /) -> None:
+        """The SA has been deleted: whoever has its index next starts with the initial metric."""
+        assert sa < self._count
+        receive_sas(self._kept, sa, sa + 1, self._ticks)
+
     def observe(self, packets: Packets, /) -> None:
         """Count the burst's packets in order; writes ``packets["metric"]`` after each."""
         observe_burst(self._kept, packets, self._ticks)

@@ -99,6 +99,38 @@ class NeverArbiter:
     def reset(self) -> None:
         """There is nothing that the card could forget."""
 
+    def evict(self, sa: int, /) -> None:
+        """Cannot happen."""
+        raise AssertionError(f"SA {sa} is not on the card, which this rule does not use")
+
+    def forget(self, _sa: int, /) -> None:
+        """Nothing is kept per SA."""
+
+    def adopt(self, sa: int, _metric: float, _tick: int, _now_ns: int, /, *, loading: bool) -> None:
+        """Cannot happen: there is never room."""
+        where = "on its way to the card" if loading else "on the card"
+        raise AssertionError(f"SA {sa} is {where}, which this rule does not use")
+
+    def limit(self, _slots: int, _loads: int, /) -> None:
+        """It uses none anyway."""
+
+    @property
+    def slots(self) -> int:
+        """None, ever."""
+        return 0
+
+    def coldest(self) -> int:
+        """Cannot happen."""
+        raise AssertionError("no SA is on the card, which this rule does not use")
+
+    def metric(self, _sa: int, /) -> float:
+        """There is none."""
+        return 0.0
+
+    def loading(self) -> npt.NDArray[np.int32]:
+        """None, ever."""
+        return np.empty(0, np.int32)
+
     def residency(self, _sa: int, /) -> int:
         """ABSENT."""
         return ABSENT

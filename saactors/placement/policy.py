@@ -69,6 +69,11 @@ def summon_only(_table: Table, _sa: int) -> None:
 
 
 @compiled
+def forget_nothing(_table: Table, _sa: int) -> None:
+    """What every rule keeps of an SA is wiped anyway."""
+
+
+@compiled
 def review_no_one(
     _table: Table, _sa_count: int, _commands: npt.NDArray[np.void], _now_ns: int
 ) -> tuple[int, int]:
@@ -97,6 +102,10 @@ class Policy(NamedTuple):
     """(table, sa, predecessor, now_ns): rekeying has put ``sa`` in the other's place."""
     summoned: Callable[..., None] = summon_only
     """(table, sa): it is going to be loaded, and its seat chosen; called before ``left``."""
+    forgotten: Callable[..., None] = forget_nothing
+    """(table, sa): it has been deleted, its seat or ghost is free; its standing is wiped next.
+
+    A rule that has this function wipes its traits itself."""
 
 
 @compiled
@@ -147,7 +156,7 @@ def loader_has_room(table: Table) -> bool:
 
 
 # In each copy of the templates below these names stand for its own policy's functions.
-touch, victim, entered, left, wants, heard, review, _, summoned = Policy()
+touch, victim, entered, left, wants, heard, review, _, summoned, _ = Policy()
 
 
 def _decide(
@@ -248,6 +257,8 @@ class PolicyFunctions(NamedTuple):
     rule: RuleFunctions
     reset: Callable[[Table], None]
     room: Room
+    name: str = ""
+    policy: Policy = Policy()  # for saactors.placement.policy_moves
 
 
 def policy_functions(name: str, policy: Policy, room: Room) -> PolicyFunctions:
@@ -265,4 +276,6 @@ def policy_functions(name: str, policy: Policy, room: Room) -> PolicyFunctions:
         ),
         specialised(_reset, name, **names),
         room,
+        name,
+        policy,
     )

@@ -9,12 +9,14 @@ from saactors.model.packets import NO_SA
 from saactors.model.sa import grown
 from saactors.placement.cost import CostModel
 from saactors.placement.functions import NOTHING_KEPT
-from saactors.placement.lazy_heap import BOUND
+from saactors.placement.lazy_heap import BOUND, lowest_place
 from saactors.placement.policy import PolicyFunctions, Room
+from saactors.placement.policy_moves import PolicyMoves, park, policy_moves, unpark
 from saactors.placement.policy_parameters import PolicyParameters
-from saactors.placement.routing import RESIDENT
+from saactors.placement.routing import ABSENT, LOADING, RESIDENT
 from saactors.placement.rule import COMMAND, NOTHING_DECIDED, Decisions, Packets, RuleParameters
 from saactors.placement.seats import (
+    FIRST_OWN_LIST,
     FREE,
     FREE_GHOSTS,
     LIST,
@@ -66,7 +68,15 @@ def empty_table(
 class PolicyArbiter:
     """Residency by a policy; whoever drives it carries the commands to the card."""
 
-    __slots__ = ("_commands", "_cost", "_known", "_parameters_type", "_table", "functions")
+    __slots__ = (
+        "_commands",
+        "_cost",
+        "_known",
+        "_parameters_type",
+        "_parked",
+        "_table",
+        "functions",
+    )
 
     def __init__(
         self,
@@ -82,6 +92,7 @@ class PolicyArbiter:
         settings = parameters.settings(cost, card_slots)
         self._table = empty_table(card_slots, loads_outstanding_max, settings, functions.room)
         self._known = 0
+        self._parked: list[int] = []  # seats of the card that others use
         # A load occupies a seat and a place in the loader, so no more can come from one burst.
         self._commands = np.zeros(min(card_slots, loads_outstanding_max), COMMAND)
 
@@ -147,6 +158,67 @@ class PolicyArbiter:
     def reset(self) -> None:
         """The card has forgotten its residents. Loads under way are still to be answered."""
         self.functions.reset(self._table)
+
+    @property
+    def _moves(self) -> PolicyMoves:
+        return policy_moves(self.functions.name, self.functions.policy)
+
+    def evict(self, sa: int, /) -> None:
+        """Somebody else takes a RESIDENT SA off the card: it leaves as if replaced."""
+        self._moves.evict(self._table, sa)
+
+    def forget(self, sa: int, /) -> None:
+        """The SA has been deleted: nothing of it stays, be it seat, ghost or standing."""
+        assert self.residency(sa) != LOADING, f"SA {sa} is still being loaded"
+        self._moves.forget(self._table, sa)
+        if self.functions.room.traits and not self._moves.wipes_traits:
+            self._table.standings["traits"][sa] = 0
+
+    def adopt(self, sa: int, _metric: float, _tick: int, _now_ns: int, /, *, loading: bool) -> None:
+        """The card holds the SA, or is loading it: it comes as if the policy had asked for it."""
+        assert self.residency(sa) == ABSENT, f"SA {sa} is on the card, or on its way, already"
+        assert self._table.lists["length"][FREE] > 0, "there is no room"
+        self._moves.adopt(self._table, sa, np.zeros(1, COMMAND), loading)
+
+    def limit(self, slots: int, loads: int, /) -> None:
+        """Work with so many seats and loads at once from now on.
+
+        The policy itself still goes by the number it was built for, in whatever shares it counts.
+        """
+        assert loads >= self.loads_outstanding
+        assert slots <= self.slots + len(self._parked), "more than it was built for"
+        self._table.ledger["loading_max"] = loads
+        while self.slots < slots:
+            unpark(self._table, self._parked.pop())
+        while self.slots > slots:
+            self._parked.append(park(self._table))
+
+    @property
+    def slots(self) -> int:
+        """How many slots it works with."""
+        return int(self._table.ledger["card_slots"][0]) - len(self._parked)
+
+    def coldest(self) -> int:
+        """The lowest of the heap, else the last of the first list, where a rule has either.
+
+        Rules keep their lists from the newest to the oldest, the one with least merit first; one
+        that does not loses a better resident here and nothing else.
+        """
+        place = lowest_place(self._table)
+        if place != NOWHERE:
+            return int(self._table.seats["sa"][place])
+        for place in self._table.lists["last"][FIRST_OWN_LIST:]:
+            if 0 <= place < self._table.ledger["card_slots"][0]:
+                return int(self._table.seats["sa"][place])
+        return int(self.residents()[0])
+
+    def metric(self, _sa: int, /) -> float:
+        """There is none that other rules would understand."""
+        return 0.0
+
+    def loading(self) -> npt.NDArray[np.int32]:
+        """The SAs on their way to the card, ascending."""
+        return np.flatnonzero(self._table.standings["residency"] == LOADING).astype(np.int32)
 
     def residency(self, sa: int, /) -> int:
         """Where the SA stands with the card."""

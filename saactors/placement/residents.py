@@ -144,13 +144,45 @@ def end_load(residents: Residents, settings: Record, sa: int, loaded: bool) -> N
     ledger["loading"] -= 1
     residents.residency[sa] = ABSENT
     if loaded:
-        place = ledger["residents"]
-        ledger["residents"] += 1
-        residents.slots[place]["sa"] = sa
-        residents.slots[place]["key"] = np.inf
-        residents.place[sa] = place
-        residents.residency[sa] = RESIDENT
-        refresh(residents, sa, metric)
+        enter(residents, sa, metric)
+
+
+@compiled
+def enter(residents: Residents, sa: int, metric: float) -> None:
+    """Let the ABSENT ``sa`` be RESIDENT in a free slot, with the metric that it has as of now."""
+    ledger = residents.ledger[0]
+    place = ledger["residents"]
+    ledger["residents"] += 1
+    residents.slots[place]["sa"] = sa
+    residents.slots[place]["key"] = np.inf
+    residents.place[sa] = place
+    residents.residency[sa] = RESIDENT
+    refresh(residents, sa, metric)
+
+
+@compiled
+def leave(residents: Residents, sa: int) -> None:
+    """Make a RESIDENT SA ABSENT, wherever it stands in the order."""
+    ledger = residents.ledger[0]
+    assert residents.residency[sa] == RESIDENT
+    place = residents.place[sa]
+    residents.residency[sa] = ABSENT
+    ledger["residents"] -= 1
+    if place < ledger["residents"]:
+        _move(residents, ledger["residents"], place)
+        _sift_down(residents, place)
+        _sift_up(residents, place)
+
+
+def with_slots(residents: Residents, slots: int) -> Residents:
+    """The same on so many slots, in which all residents and loads under way must find room."""
+    count, loading = (int(residents.ledger[name][0]) for name in ("residents", "loading"))
+    assert count + loading <= slots
+    fewer = np.zeros(slots, SLOT)
+    fewer[:count] = residents.slots[:count]
+    fewer[slots - loading :] = residents.slots[len(residents.slots) - loading :]
+    residents.place[fewer["sa"][slots - loading :]] = np.arange(slots - loading, slots)
+    return residents._replace(slots=fewer)
 
 
 @compiled

@@ -96,6 +96,9 @@ class MetricKeeper(Protocol):
     def receive(self, sa_count: int, /) -> None:
         """The agent now has ``sa_count`` SAs; the new ones start with the initial metric."""
 
+    def forget(self, sa: int, /) -> None:
+        """The SA has been deleted; its index may be another's next, with the initial metric."""
+
     def observe(self, packets: Packets, /) -> None:
         """Count the burst's packets in order; writes ``packets["metric"]`` after each."""
 
@@ -165,6 +168,12 @@ class CacheArbiter(Protocol):
     def reset(self) -> None:
         """The card has forgotten its residents. Loads under way are still to be answered."""
 
+    def forget(self, sa: int, /) -> None:
+        """The SA has been deleted; its index may be another's next, of which nothing is known.
+
+        If RESIDENT its slot is free, and whoever drives tells the card. It must not be LOADING.
+        """
+
     def residency(self, sa: int, /) -> int:
         """Where the SA stands with the card (``nicmodel.residency.Residency``)."""
 
@@ -184,3 +193,41 @@ class CacheArbiter(Protocol):
         Raises:
             ParameterError: they are the parameters of another rule.
         """
+
+
+class SteerableArbiter(CacheArbiter, Protocol):
+    """What a rule's arbiter can do besides, for whoever steers it (``placement.steered``)."""
+
+    def evict(self, sa: int, /) -> None:
+        """Somebody else takes a RESIDENT SA off the card: ABSENT, its slot free.
+
+        Whoever asks for it sends the eviction to the card, as with ``forget``.
+        """
+
+    def adopt(self, sa: int, metric: float, tick: int, now_ns: int, /, *, loading: bool) -> None:
+        """The card holds the SA, or is ``loading`` it, as if this rule had commanded it.
+
+        There must be room, and the SA must be ABSENT so far. ``metric`` is as of ``tick``.
+        """
+
+    def limit(self, slots: int, loads: int, /) -> None:
+        """Work with so many of the card's slots and loads at once from now on.
+
+        At most as many as the arbiter was built for; those in use must fit.
+        """
+
+    @property
+    def slots(self) -> int:
+        """How many slots it works with; 0 for a rule that uses none."""
+
+    def coldest(self) -> int:
+        """The resident that would be missed least; there must be one."""
+
+    def metric(self, sa: int, /) -> float:
+        """The metric of an SA on the card, or on its way, as of the tick last heard of.
+
+        0 for a rule that keeps none.
+        """
+
+    def loading(self) -> npt.NDArray[np.int32]:
+        """The SAs on their way to the card, ascending."""

@@ -52,6 +52,7 @@ SEAT: Final = np.dtype(
         ("following", "i4"),
         ("count", "i4"),
         ("mark", "i4"),
+        ("list", "i4"),  # of a ghost: the list that remembers
     ],
     align=True,
 )
@@ -156,6 +157,7 @@ def remember(table: Table, number: int, sa: int) -> int:
     unlink(table, FREE_GHOSTS, place)
     link_first(table, number, place)
     table.seats[place]["sa"] = sa
+    table.seats[place]["list"] = number
     table.standings[sa]["place"] = place
     return place
 

@@ -18,21 +18,22 @@ from saactors.errors import ParameterError
 from saactors.placement.cost import CostModel, ThresholdAnalysis
 from saactors.placement.entry import RuleEntry, policy_entry
 from saactors.placement.first_come import FIRST_COME_FUNCTIONS, FirstComeArbiter
-from saactors.placement.metric_arbiter import METRIC_FUNCTIONS, MetricArbiter
+from saactors.placement.metric_arbiter import MetricArbiter
+from saactors.placement.metric_decisions import METRIC_FUNCTIONS
 from saactors.placement.metrics import DecayingMetrics
 from saactors.placement.never import NEVER_FUNCTIONS, NeverArbiter
 from saactors.placement.parameters import MetricParameters
 from saactors.placement.policies.adaptive import ADAPTIVE, ROOM
 from saactors.placement.policy_parameters import PolicyParameters
 from saactors.placement.rivals import RIVALS
-from saactors.placement.rule import CacheArbiter, MetricKeeper, RuleParameters
+from saactors.placement.rule import CacheArbiter, MetricKeeper, RuleParameters, SteerableArbiter
 from saactors.placement.unmeasured import NoMetrics
 from saactors.placement.user_file import entry_in_file, is_in_file
 
 
 def _metric(
     parameters: MetricParameters, card_slots: int, loads_outstanding_max: int, cost: CostModel
-) -> tuple[MetricKeeper, CacheArbiter]:
+) -> tuple[MetricKeeper, SteerableArbiter]:
     return (
         DecayingMetrics(parameters, cost),
         MetricArbiter(parameters, cost, card_slots, loads_outstanding_max),
@@ -41,13 +42,13 @@ def _metric(
 
 def _never(
     _parameters: PolicyParameters, _card_slots: int, _loads_outstanding_max: int, _cost: CostModel
-) -> tuple[MetricKeeper, CacheArbiter]:
+) -> tuple[MetricKeeper, SteerableArbiter]:
     return NoMetrics(PolicyParameters), NeverArbiter()
 
 
 def _first_come(
     _parameters: PolicyParameters, card_slots: int, loads_outstanding_max: int, _cost: CostModel
-) -> tuple[MetricKeeper, CacheArbiter]:
+) -> tuple[MetricKeeper, SteerableArbiter]:
     return NoMetrics(PolicyParameters), FirstComeArbiter(card_slots, loads_outstanding_max)
 
 

@@ -47,6 +47,9 @@ class NoMetrics:
         """SAs up to ``sa_count`` are known."""
         self._count = max(self._count, sa_count)
 
+    def forget(self, _sa: int, /) -> None:
+        """Nothing is kept per SA."""
+
     def observe(self, _packets: Packets, /) -> None:
         """A packet earns nothing."""
 

@@ -53,7 +53,15 @@ def read_sas(
     Raises:
         KeyTableError, ScenarioError: it cannot be read; a line is named and never quoted.
     """
-    text, name = read_sa_text(path), os.fspath(path)
+    return sas_in(read_sa_text(path), os.fspath(path), kind, direction)
+
+
+def sas_in(text: str, name: str, kind: str | None = None, direction: Direction = "out") -> Sas:
+    """The same from the text of a file; ``name`` is for errors.
+
+    Raises:
+        KeyTableError, ScenarioError: it cannot be read; a line is named and never quoted.
+    """
     return _READERS[kind or sniffed(text, name)](text, name, direction)
 
 

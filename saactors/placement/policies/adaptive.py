@@ -39,6 +39,7 @@ from saactors.placement.policies.shadow_layout import (
     start,
 )
 from saactors.placement.policies.shadows import (
+    forget_memberships,
     inherit_memberships,
     shadow_packet,
     sweep,
@@ -167,6 +168,20 @@ def inherit(table: Table, sa: int, predecessor: int, now_ns: int) -> None:
     inherit_memberships(table, sa, predecessor)
 
 
+@compiled
+def forgotten(table: Table, sa: int) -> None:
+    """A deleted SA has earned nothing and is in no shadow."""
+    for kept in range(MEMORIES):
+        table.standings[sa]["traits"][kept] = 0.0
+    forget_memberships(table, sa)
+
+
 ADAPTIVE: Final = Policy(
-    victim=victim, entered=entered, left=left, wants=wants, heard=heard, inherit=inherit
+    victim=victim,
+    entered=entered,
+    left=left,
+    wants=wants,
+    heard=heard,
+    inherit=inherit,
+    forgotten=forgotten,
 )

@@ -36,6 +36,7 @@ START_SHARE: Final = 0.5  # the same where nothing is loaded yet: when in doubt,
 
 # Traits of an SA: a metric per memory, then its memberships, bit by bit (exact up to 2^24).
 MEMBERSHIPS: Final = MEMORIES
+STILL_LISTED: Final = 1 << SHADOWS  # beside them: deleted, but the roster has it until a sweep
 TRAITS: Final = MEMORIES + 1
 
 # Rows of the rule's own table, a column per shadow.

@@ -71,6 +71,7 @@ from saactors.placement.policies.shadow_layout import (
     STEP_PACKETS,
     STEP_PACKETS_MIN,
     STEPPED_NS,
+    STILL_LISTED,
     SWEEP_SAS,
     SWEPT_NS,
     SWITCH_SHARE,
@@ -143,15 +144,26 @@ def _count_members(table: Table, members: int, more: int) -> None:
 @compiled
 def inherit_memberships(table: Table, sa: int, predecessor: int) -> None:
     """Let an SA take its predecessor's place in every shadow, for a load each."""
-    members = int(table.standings[predecessor]["traits"][MEMBERSHIPS])
+    members = int(table.standings[predecessor]["traits"][MEMBERSHIPS]) & (STILL_LISTED - 1)
     if members == 0 or not is_sampled(table, sa):
         return
+    listed = int(table.standings[sa]["traits"][MEMBERSHIPS]) & STILL_LISTED
     table.standings[sa]["traits"][MEMBERSHIPS] = members
     _count_members(table, members, 1)
-    _enlist(table, sa)
+    if not listed:
+        _enlist(table, sa)
     for shadow in range(SHADOWS):
         if (members >> shadow) & 1:
             table.memory[PAID, shadow] += 1.0
+
+
+@compiled
+def forget_memberships(table: Table, sa: int) -> None:
+    """Take a deleted SA out of every shadow; the next sweep takes it off the roster."""
+    metrics = table.standings[sa]["traits"]
+    members = int(metrics[MEMBERSHIPS])
+    _count_members(table, members, -1)
+    metrics[MEMBERSHIPS] = 0 if members == 0 else STILL_LISTED
 
 
 @compiled
@@ -182,7 +194,7 @@ def sweep(table: Table, now_ns: int) -> bool:
             return True
         sa = int(memory[ROSTER + place // WIDTH, place % WIDTH])
         fade(table, sa, now_ns)
-        members = int(table.standings[sa]["traits"][MEMBERSHIPS])
+        members = int(table.standings[sa]["traits"][MEMBERSHIPS]) & (STILL_LISTED - 1)
         absent = table.standings[sa]["residency"] == ABSENT
         for kept in range(MEMORIES):
             metric = table.standings[sa]["traits"][kept]

@@ -1,0 +1,1 @@
+"""The gateway over HTTP: a page to watch, read-only answers as JSON, metrics for Prometheus."""
