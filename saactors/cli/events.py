@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterable, Iterator
 
 import click
 
-from saactors.cli.output import standard_output
+from saactors.cli.event_output import FORMATS, EventKind, check_output, event_output
 from saactors.cli.values import Duration
 from saactors.observe.events import EVENTS, Event, SaAdded
 
@@ -44,7 +43,7 @@ class SaName(click.ParamType[tuple[str, int]]):
     "kinds",
     multiple=True,
     metavar="KIND",
-    type=click.Choice(list(EVENTS)),
+    type=EventKind(),
     help=f"Show only events of this kind; may be repeated. Kinds: {', '.join(EVENTS)}.",
 )
 @click.option(
@@ -58,13 +57,14 @@ class SaName(click.ParamType[tuple[str, int]]):
 @click.option("--until", "until_ns", type=Duration(), help="Up to, and not including, this time.")
 @click.option(
     "--format",
-    "log_format",
-    type=click.Choice(["console", "json"]),
-    metavar="console|json",
+    "event_format",
+    type=click.Choice(FORMATS),
+    metavar="|".join(FORMATS),
     default="console",
     show_default=True,
-    help="Lines to read, or one JSON object a line.",
+    help="Lines to read, a JSON object a line, another event log, or a trace for ui.perfetto.dev.",
 )
+@click.option("--output", type=click.Path(dir_okay=False), help="Write to this file.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after so many events.")
 def events(
     file: str,
@@ -72,7 +72,8 @@ def events(
     sas: tuple[tuple[str, int], ...],
     from_ns: int,
     until_ns: int | None,
-    log_format: str,
+    event_format: str,
+    output: str | None,
     limit: int | None,
 ) -> None:
     """Print the event log that `saactors replay --events FILE` wrote.
@@ -83,8 +84,9 @@ def events(
     import structlog  # noqa: PLC0415
 
     from saactors.observe.event_log import read_event_log  # noqa: PLC0415
-    from saactors.observe.view import EventView, configure_logging  # noqa: PLC0415
+    from saactors.observe.view import configure_logging  # noqa: PLC0415
 
+    check_output(event_format, output, file)
     if not structlog.is_configured():  # its own default would warn on standard output
         configure_logging("warning", "console")
     found = about(read_event_log(file), sas)
@@ -95,10 +97,9 @@ def events(
         and event.time_ns >= from_ns
         and (until_ns is None or event.time_ns < until_ns)
     )
-    with standard_output():
-        show = EventView("json" if log_format == "json" else "console", sys.stdout).show
+    with event_output(event_format, output) as sink:
         for event in itertools.islice(found, limit):
-            show(event)
+            sink.show(event)
 
 
 def about(log: Iterable[Event], sas: tuple[tuple[str, int], ...]) -> Iterator[Event]:

@@ -27,9 +27,13 @@ INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 # name → module:command, and the line that --help shows.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
+        "run": (
+            "saactors.cli.run:run",
+            "Run an IPsec gateway's data path, live, until it is told to end.",
+        ),
         "replay": (
             "saactors.cli.replay:replay_command",
-            "Replay a capture through the actors and show where the crypto ran.",
+            "Replay a capture and show where its packets' crypto ran.",
         ),
         "events": (
             "saactors.cli.events:events",
@@ -66,6 +70,22 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "profiles": (
             "saactors.cli.profiles:profiles",
             "List the card profiles, every figure with its source.",
+        ),
+        "ctl": (
+            "saactors.cli.ctl:ctl",
+            "Ask and steer a running gateway.",
+        ),
+        "attach": (
+            "saactors.cli.attach:attach",
+            "Show the events of a running gateway as they come.",
+        ),
+        "top": (
+            "saactors.cli.top:top",
+            "Show the SAs and edges of a running gateway, live.",
+        ),
+        "completion": (
+            "saactors.cli.completion:completion",
+            "Print what makes a shell complete command lines.",
         ),
     }
 )

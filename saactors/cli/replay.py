@@ -107,6 +107,7 @@ def _number(kind: type | click.ParamType[Any]) -> dict[str, Any]:
 @_results("--write-keys", type=_FILE, help="Write the keys as Wireshark's esp_sa table.")
 @_results("--write-plain", type=_FILE, help="Write decrypted packets as a capture.")
 @_results("--events", type=_FILE, help="Write the log that saactors events prints.")
+@_results("--events-verbose", is_flag=True, default=None, help="Bursts, depths, metrics too.")
 @_results("--report", type=_FILE, help="Write a page with plots over time.")
 @_results("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @_results(

@@ -25,7 +25,8 @@ def run(gateway: str, *, check: bool, log: str | None) -> None:
     SIGTERM and SIGINT drain it and end it with status 0, a second one ends it at once, SIGHUP reads
     the file again. Watch and steer it with saactors ctl, top and attach. docs/gateway.md has more.
     """
-    from saactors.scenario.load import load_gateway
+    # Imported here, so that --help need not wait for it.
+    from saactors.scenario.load import load_gateway  # noqa: PLC0415
 
     if check:
         file = load_gateway(gateway)
@@ -33,7 +34,7 @@ def run(gateway: str, *, check: bool, log: str | None) -> None:
         click.echo(f"{gateway}: a gateway with {len(file.sas)} SAs; ports: {ports}")
         return
     _log_as(log or ("console" if sys.stderr.isatty() else "json"))
-    from saactors.gateway.run import run_gateway
+    from saactors.gateway.run import run_gateway  # noqa: PLC0415 - likewise
 
     ended = run_gateway(gateway, _say_ready)
     totals = ended.packets

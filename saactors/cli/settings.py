@@ -81,6 +81,8 @@ def _refuse_what_has_no_effect(given: Mapping[str, Any], chosen: Mapping[str, An
         _refuse(_OF_SAS_ON_DEMAND, given, "nothing: the scenario's policies say it")
     if chosen.get("direction") == "in":
         _refuse((*_OF_SAS_ON_DEMAND, "pad_cut"), given, "nothing with direction in")
+    if "events" not in chosen:
+        _refuse(("events_verbose",), given, "a log to be written with --events")
     if given.get("closed_loop"):
         _refuse(("rx_ring",), given, "nothing with a closed loop")
 

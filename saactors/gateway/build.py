@@ -19,7 +19,7 @@ from saactors.esp.lifetimes import LifetimeEvent
 from saactors.gateway.live_sas import LiveSas
 from saactors.gateway.moves import HEARD, Moves
 from saactors.gateway.outgoing import Network, Outgoing
-from saactors.gateway.packet_tracer import PacketTracer
+from saactors.gateway.packet_tracer import PacketTracer, TracedClassifier
 from saactors.gateway.parts import Parts
 from saactors.gateway.ports.open import open_port
 from saactors.gateway.ports.port import Port
@@ -145,20 +145,17 @@ def _system(
     emitters: dict[str, Emitter],
     control: Control,
 ) -> System:
-    def spi_of(sa: int) -> int:
-        return int(sas.table.records["spi"][sa])
-
     def on_wait(edge: str, _began_ns: int, waited_ns: int) -> None:
         if emitters["edges"].wants(EdgeWaited):
             emitters["edges"](EdgeWaited(clock.now_ns(), edge, waited_ns))
 
     card = Card(profile, fault_plan(file), np.random.default_rng([file.seed or 0, 1]))
-    news = BurstNews(emitters["bursts"], clock, DECISIONS, spi_of)
+    news = BurstNews(emitters["bursts"], clock, DECISIONS, sas.table.spi_of)
     return System(
-        sources=_sources(file, ports, tracer, clock, news),
-        classifier=sas.classifier,
+        sources=_sources(file, ports, clock, news),
+        classifier=TracedClassifier(sas.classifier, tracer),
         announce=lambda _received: None,
-        limits=partial(_tell_limit, emitters["lifetimes"], spi_of),
+        limits=partial(_tell_limit, emitters["lifetimes"], sas.table.spi_of),
         rule=rule,
         hottest=HottestSas(keeper.metrics_of),
         card=card,
@@ -173,7 +170,7 @@ def _system(
         clock=clock,
         emitters=emitters,
         on_wait=on_wait,
-        spi_of=spi_of,
+        spi_of=sas.table.spi_of,
         control=control,
     )
 
@@ -182,9 +179,7 @@ def _exit(sas: LiveSas, outgoing: Outgoing) -> Exit:
     return Exit(sas.windows, [outgoing], sas.lifetimes, outgoing.on_refused)
 
 
-def _sources(
-    file: Live, ports: Sequence[Port], tracer: PacketTracer, clock: Clock, news: BurstNews
-) -> list[Source]:
+def _sources(file: Live, ports: Sequence[Port], clock: Clock, news: BurstNews) -> list[Source]:
     """One receiver per port; bursts are numbered over all of them."""
     numbers = count()
 
@@ -196,7 +191,6 @@ def _sources(
                 file.gateway.burst,
                 file.gateway.burst_wait_us * 1000,
                 numbers.__next__,
-                tracer,
                 clock,
                 news,
             )

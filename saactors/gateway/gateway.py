@@ -21,6 +21,7 @@ from saactors.actors.arbiter import Instruction
 from saactors.errors import ControlError
 from saactors.gateway.attachments import ATTACHED_MAX, Attachment
 from saactors.gateway.build import build_gateway
+from saactors.gateway.control.arguments import AddTrace
 from saactors.gateway.live_sas import LiveSa
 from saactors.gateway.packet_tracer import PacketTrace
 from saactors.gateway.status import packet_totals
@@ -43,6 +44,7 @@ ResultT = TypeVar("ResultT")
 
 _SECOND_S: Final = 1.0
 _TOP_UP_S: Final = 0.1
+_TELL_S: Final = 0.05
 _QUIET_POLL_S: Final = 0.002
 _QUIET_MAX_S: Final = 5.0
 _DEPTH_NS: Final = 1_000_000  # an edge's depth is told once a millisecond at most
@@ -158,7 +160,7 @@ class Gateway:
         return left
 
     async def _release(self, known: LiveSa) -> None:
-        """Have arbiter and card let go of an SA; one on its way to the card goes when it is there."""
+        """Have arbiter and card let go of an SA, as soon as it is not on its way to the card."""
         steered = self.parts.steered
 
         def release(tick: int, now_ns: int) -> None:
@@ -204,12 +206,22 @@ class Gateway:
         wanted = [EVENTS[kind] for kind in kinds] or list(USUAL_EVENTS)
         return self._attach(wanted, sas, sample, None, self._detached)
 
-    def open_trace(self, trace: PacketTrace) -> Attachment:
-        """Collect the steps of the packets that a trace chooses.
+    def open_trace(self, wanted: AddTrace) -> Attachment:
+        """Collect the steps of the packets that are wanted, and nothing else.
 
         Raises:
             ControlError: too many listen already.
+            ParameterError: there is no SA of that SPI.
         """
+        only = wanted.filter
+        trace = PacketTrace(
+            wanted.count,
+            None if only.direction is None else only.direction == "in",
+            None if only.spi is None else self.find(only.spi).sa,
+            only.protocol,
+            only.source,
+            only.destination,
+        )
         tracer, news = self.parts.tracer, self.parts.system.burst_news
 
         def ended(attachment: Attachment) -> None:
@@ -281,10 +293,11 @@ class Gateway:
     # Housekeeping.
 
     async def keep_house(self) -> None:
-        """Once a second rates, ten times a second numbers; until cancelled."""
+        """Rates, reserved numbers and events, each in its time; until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._sample_rates)
             nursery.start_soon(self._top_up)
+            nursery.start_soon(self._tell_events)
 
     async def _sample_rates(self) -> None:
         parts = self.parts
@@ -307,6 +320,12 @@ class Gateway:
         while True:
             self.parts.sas.top_up()
             await trio.sleep(_TOP_UP_S)
+
+    async def _tell_events(self) -> None:
+        """Events are held back until time moves on; behind the last one nothing moves it."""
+        while True:
+            self.parts.observers.flush()
+            await trio.sleep(_TELL_S)
 
     def find(self, spi: int, destination: object = None) -> LiveSa:
         """The SA with that SPI and, if given, destination.

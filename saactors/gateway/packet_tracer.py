@@ -1,8 +1,8 @@
 """Tracing single packets, in the manner of VPP: which ones, and which number each gets.
 
-A trace is asked for so many packets, by a filter or without. They are chosen as they come in; from
-then on every actor tells of its step (``actors.burst_news``). What the filter wants of the SA is
-known only behind the classifier, so a packet that may yet fit it is chosen there.
+A trace is asked for so many packets, by a filter or without. They are chosen behind the classifier,
+where it is known whose SA they are; from then on every actor tells of its step, and of those before
+it is told in retrospect (``actors.burst_news``).
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from ipaddress import IPv4Network, IPv6Network
 import numpy as np
 import numpy.typing as npt
 
+from saactors.actors.classifier import Classifier
 from saactors.esp.association import halves
+from saactors.esp.lifetimes import LifetimeEvent
 from saactors.model.burst import Burst
-
-TRACES_MAX = 16
-PACKETS_MAX = 10_000
 
 
 @dataclass(slots=True)
@@ -26,6 +25,7 @@ class PacketTrace:
 
     left: int
     inbound: bool | None = None
+    sa: int | None = None
     protocol: int | None = None
     source: IPv4Network | IPv6Network | None = None
     destination: IPv4Network | IPv6Network | None = None
@@ -35,6 +35,8 @@ class PacketTrace:
         """Which packets of a burst it is about."""
         packets = burst.packets
         fitting = np.full(len(packets), self.inbound in (None, burst.inbound))
+        if self.sa is not None:
+            fitting &= packets["sa"] == self.sa
         if self.protocol is not None:
             fitting &= packets["protocol"] == self.protocol
         for end, network in (("source", self.source), ("destination", self.destination)):
@@ -75,6 +77,25 @@ class PacketTracer:
             if trace.left == 0:
                 self._traces.remove(trace)
         burst.traced = traced
+
+
+class TracedClassifier:
+    """A classifier behind which packets are chosen."""
+
+    def __init__(self, inner: Classifier, tracer: PacketTracer) -> None:
+        self._inner = inner
+        self._tracer = tracer
+
+    def classify(self, burst: Burst, now_ns: int) -> range:
+        """Classify a burst, and mark the packets that a trace is about."""
+        made = self._inner.classify(burst, now_ns)
+        if self._tracer:
+            self._tracer.choose(burst)
+        return made
+
+    def poll_events(self) -> list[LifetimeEvent]:
+        """Limits of lifetimes that were reached since this was last asked."""
+        return self._inner.poll_events()
 
 
 def _within(

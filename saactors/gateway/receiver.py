@@ -18,7 +18,6 @@ import trio
 from numba import njit
 
 from saactors.actors.burst_news import BurstNews
-from saactors.gateway.packet_tracer import PacketTracer
 from saactors.gateway.ports.port import SLOT_BYTES, Port
 from saactors.model.burst import Burst
 from saactors.model.packets import PACKET
@@ -32,7 +31,6 @@ async def run_receiver(
     burst_max: int,
     wait_ns: int,
     next_number: Callable[[], int],
-    tracer: PacketTracer,
     clock: Clock,
     news: BurstNews,
 ) -> None:
@@ -55,8 +53,6 @@ async def run_receiver(
             count += more
         packets = packets[:count]
         burst = Burst(closed_up(arena, packets), packets, next_number(), inbound=inbound)
-        if tracer:
-            tracer.choose(burst)
         news.handled("source", burst, None, began_ns, port.name)
         await classifier.send(burst)
         await trio.lowlevel.checkpoint()  # a port that always has packets is not the only actor

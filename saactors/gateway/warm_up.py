@@ -7,16 +7,24 @@ ones take, through parts that are thrown away.
 
 from __future__ import annotations
 
+import os
 import secrets
 import tempfile
-from ipaddress import IPv4Address
+from contextlib import suppress
+from ipaddress import IPv4Address, ip_address
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from saactors.esp.association import Association
+from saactors.errors import ParameterError
+from saactors.esp.association import Address, Association
 from saactors.gateway.live_sas import LiveSas
+from saactors.gateway.ports.link_names import fill_link_names
+from saactors.gateway.ports.messages import Messages, header_bytes_of, take_in
+from saactors.gateway.ports.port import SLOT_BYTES
+from saactors.gateway.ports.sockets import RECEIVE_BUFFER_BYTES, open_udp
+from saactors.gateway.ports.system_calls import COUNTS, read_packets, write_packets
 from saactors.gateway.receiver import closed_up
 from saactors.gateway.reserved_sequences import ReservedSequences
 from saactors.model.burst import Burst, Component, Finished, Share
@@ -28,13 +36,19 @@ from saactors.streams.shares import Splitter
 from saactors.traces.decode import fill_packet
 from saactors.traces.links import RAW
 
-_PACKET: Final = bytes.fromhex("4500001c00010000401166cf0a0000010a00000204d204d200080000")
+_PACKET: Final = (
+    b"\x45\0\0\x1c\0\x01\0\0\x40\x11\x66\xcf\x0a\0\0\x01\x0a\0\0\x02"  # 10.0.0.1, 10.0.0.2, UDP
+    b"\x04\xd2\x04\xd2\0\x08\0\0"
+)
 _HERE: Final = IPv4Address("192.0.2.1")
 
 
 def warm_up(plan: RulePlan) -> None:
     """Let everything that packets go through be compiled, and the rule's functions too."""
     plan.compile()
+    for address in ("127.0.0.1", "::1"):
+        _through_sockets(ip_address(address))
+    _through_devices()
     with tempfile.TemporaryDirectory() as folder:
         numbers = ReservedSequences(folder)
         sas = LiveSas(numbers, 8)
@@ -50,6 +64,47 @@ def warm_up(plan: RulePlan) -> None:
         opened = _through(sas, plan, sealed, inbound=True)
         assert opened.tobytes() == _PACKET, "what goes out comes back in"
         numbers.close()
+
+
+def _through_sockets(address: Address) -> None:
+    """A packet from a socket port to itself; a host without IPv6 has no use for it either."""
+    with suppress(ParameterError):
+        port = open_udp("warm-up", "outside", address, 0, RECEIVE_BUFFER_BYTES)
+        version = address.version
+        packet = np.zeros(header_bytes_of(version, in_udp=True) + 8, np.uint8)
+        packet[0] = version << 4
+        port.send(packet, np.zeros(1, np.int64), np.array([len(packet)], np.int32))
+        incoming = Messages(1)
+        arena, packets = np.zeros(SLOT_BYTES, np.uint8), np.zeros(1, PACKET)
+        take_in(
+            incoming.messages,
+            incoming.names,
+            incoming.controls,
+            arena,
+            packets,
+            1,
+            version,
+            True,
+            False,
+            np.zeros(16, np.uint8),
+            0,
+            0,
+        )
+        port.receive(arena, packets, 0)
+        port.close()
+
+
+def _through_devices() -> None:
+    """What a TUN device and an interface need, on a pipe and on arrays."""
+    reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    counts, packet = np.zeros(COUNTS, np.int64), np.frombuffer(_PACKET, np.uint8)
+    starts, lengths = np.zeros(1, np.int64), np.array([len(packet)], np.int32)
+    write_packets(writing, packet, starts, lengths, counts)
+    read_packets(reading, np.zeros(SLOT_BYTES, np.uint8), np.zeros(1, PACKET), 0, counts)
+    os.close(reading)
+    os.close(writing)
+    outgoing = Messages(1)
+    fill_link_names(outgoing.messages, outgoing.names, packet, starts, 1, np.zeros(6, np.uint8))
 
 
 class _Kept:

@@ -126,6 +126,10 @@ class SaTable:
             self._add_integrity_keys(range(first, last), integrity_keys)
         return range(first, last)
 
+    def spi_of(self, sa: int) -> int:
+        """The SPI of an SA."""
+        return int(self._records["spi"][sa])
+
     def replace(
         self,
         sa: int,

@@ -97,7 +97,6 @@ def build_replay(
     faults = fault_plan(scenario)
     card = _card(options, profile, faults)
     waiting: defaultdict[str, SumSeries] = defaultdict(lambda: SumSeries(*WAITING))
-    ring_max = None if options.closed_loop else options.rx_ring
 
     def on_wait(edge: str, began_ns: int, waited_ns: int) -> None:
         waiting[edge].add_span(began_ns, began_ns + waited_ns)
@@ -109,21 +108,9 @@ def build_replay(
             for sa in received:
                 emitters["classifier"](describe_sa(security, sa, options, clock.now_ns()))
 
-    def follow(packets: int) -> None:
-        if progress is not None:
-            progress(capture, packets)
-
     announce(range(len(security.sas)))
-
-    def spi_of(sa: int) -> int:
-        return int(security.sas.records["spi"][sa])
-
-    burst_news = BurstNews(emitters["bursts"], clock, DECISIONS, spi_of)
-    ring = ReceiveRing(BurstFormer(options.burst, options.burst_wait_ns), ring_max)
-
-    source = TraceSource(
-        capture, ring, clock, emitters["source"], follow, burst_news, options.direction == "in"
-    )
+    burst_news = BurstNews(emitters["bursts"], clock, DECISIONS, security.sas.spi_of)
+    source = _source(options, capture, clock, emitters["source"], progress, burst_news)
     system = System(
         sources=(source,),
         classifier=security.classifier,
@@ -143,7 +130,7 @@ def build_replay(
         clock=clock,
         emitters=emitters,
         on_wait=on_wait,
-        spi_of=spi_of,
+        spi_of=security.sas.spi_of,
         unblock=capture.interrupt,
         signals=PlannedSignals(signals, clock) if signals else None,
     )
@@ -167,6 +154,23 @@ def _tell_limit(emit: Emitter, security: Security, event: LifetimeEvent) -> None
         spi = int(security.sas.records[event.sa]["spi"])
         told = LifetimeReached(event.time_ns, event.sa, spi, event.kind, event.limit)
         emit(told, event.number)
+
+
+def _source(
+    options: ReplayOptions,
+    capture: CaptureReader,
+    clock: Clock,
+    emit: Emitter,
+    progress: Callable[[CaptureReader, int], None] | None,
+    news: BurstNews,
+) -> TraceSource:
+    def follow(packets: int) -> None:
+        if progress is not None:
+            progress(capture, packets)
+
+    former = BurstFormer(options.burst, options.burst_wait_ns)
+    ring = ReceiveRing(former, None if options.closed_loop else options.rx_ring)
+    return TraceSource(capture, ring, clock, emit, follow, news, options.direction == "in")
 
 
 def _rule(options: ReplayOptions, scenario: Scenario, profile: CardProfile) -> Rule:
@@ -210,7 +214,8 @@ def _observers(
     observers = Observers(clock.now_ns)
     if options.events is not None:
         log = files.enter_context(EventLogWriter(options.events))
-        observers.subscribe(log.write)
+        kinds = EVENTS.values() if options.events_verbose else USUAL_EVENTS
+        observers.subscribe(log.write, kinds)
     for listener in listeners:
         observers.subscribe(listener, EVENTS.values() if verbose else USUAL_EVENTS)
     return observers

@@ -55,6 +55,7 @@ class ReplayOptions:
     write_keys: str | Path | None = None
     write_plain: str | Path | None = None
     events: str | Path | None = None
+    events_verbose: bool = False  # bursts, depths and metrics too, as a Perfetto trace wants
     report: str | Path | None = None
 
     def __post_init__(self) -> None:

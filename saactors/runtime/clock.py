@@ -23,6 +23,8 @@ from typing import Protocol
 
 import trio
 
+from saactors.runtime.short_sleep import ShortSleeps
+
 
 class Clock(Protocol):
     """What actors know of time: nanoseconds from the start of the run."""
@@ -122,6 +124,7 @@ class WallClock:
 
     def __init__(self, speed: float = 1.0) -> None:
         self._speed = speed
+        self._short = ShortSleeps()
         self._started_ns = time.perf_counter_ns()
 
     def now_ns(self) -> int:
@@ -132,7 +135,7 @@ class WallClock:
         """Sleep on the machine's clock for what is left until ``instant_ns``."""
         ahead_ns = instant_ns - self.now_ns()
         if ahead_ns > 0:
-            await trio.sleep(ahead_ns / self._speed / 1e9)
+            await self._short.sleep_ns(math.ceil(ahead_ns / self._speed))
 
     def wake_at(self, sleeper: Sleeper, _instant_ns: int) -> None:
         """Wake ``sleeper`` now: whoever waits for an instant sleeps for the rest of the time."""

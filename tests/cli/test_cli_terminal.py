@@ -98,7 +98,7 @@ def test_help_lists_every_command_with_a_line(run: Run) -> None:
     ran = run("--help")
     assert ran.status == 0
     for name, (_, line) in COMMANDS.items():
-        assert f"  {name:8}  {line}\n" in ran.out
+        assert f"  {name:10}  {line}\n" in ran.out
         assert run(name, "--help").status == 0
     alone = run()
     assert (alone.status, alone.out, alone.err) == (2, "", ran.out)

@@ -52,6 +52,8 @@ class SocketFile:
 
     def close(self) -> None:
         """Remove the file, unless another has taken its place, and stop listening."""
+        if self.listening.fileno() < 0:
+            return  # closed already; the file's number may be another's by now
         with suppress(OSError):
             if _identity(self.path) == self._identity:
                 Path(self.path).unlink()

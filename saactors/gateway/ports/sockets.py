@@ -279,7 +279,8 @@ def _socket(address: Address, kind: int, protocol: int, name: str) -> socket.soc
         opened.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _DISCOVER_DO)
         opened.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
     else:
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind != socket.SOCK_RAW:  # which are of one version anyway, and refuse the option
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _DISCOVER_DO)
         opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVTCLASS, 1)
     return opened

@@ -19,6 +19,8 @@ from saactors.model.compiled import compiled
 from saactors.traces.decode import fill_packet
 from saactors.traces.links import RAW
 
+_INT_POINTER: Any = types.CPointer(types.int32)  # type: ignore[no-untyped-call]  # Numba types none of them
+
 _READ: Any = types.ExternalFunction("read", types.intp(types.intc, types.uintp, types.uintp))
 _WRITE: Any = types.ExternalFunction("write", types.intp(types.intc, types.uintp, types.uintp))
 _RECEIVE: Any = types.ExternalFunction(
@@ -27,7 +29,7 @@ _RECEIVE: Any = types.ExternalFunction(
 _SEND: Any = types.ExternalFunction(
     "sendmmsg", types.intc(types.intc, types.uintp, types.uintc, types.intc)
 )
-_ERRNO: Any = types.ExternalFunction("__errno_location", types.CPointer(types.int32)())
+_ERRNO: Any = types.ExternalFunction("__errno_location", _INT_POINTER())
 
 AGAIN: Final = errno.EAGAIN
 INTERRUPTED: Final = errno.EINTR
