@@ -170,6 +170,7 @@ class System:
     emitters: Mapping[str, Emitter]
     on_wait: WaitListener | None
     spi_of: Callable[[int], int]
+    on_depth: Callable[[str], Callable[[int], None]] | None = None  # who is told of an edge's depth
     unblock: Callable[[], None] = lambda: None  # called by a signal's handler, may raise OSError
     signals: AsyncIterator[bytes] | None = None
     control: Control | None = None
@@ -186,7 +187,9 @@ async def run_system(system: System, *, stop_on_signal: bool = False) -> None:
     resets = len(system.card.resets_planned_ns) + (RESETS_ASKED if system.control else 0)
     for edge in edges(system.card.profile, workers, resets):
         outlets[edge.name], inlets[edge.name] = open_edge(edge, system.clock, system.on_wait)
-        system.gauges[edge.name] = outlets[edge.name].gauge
+        gauge = system.gauges[edge.name] = outlets[edge.name].gauge
+        if system.on_depth is not None:
+            gauge.watch = system.on_depth(edge.name)
     if system.control is not None:
         system.control.wired(outlets)
     async with trio.open_nursery() as nursery:

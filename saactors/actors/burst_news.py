@@ -21,6 +21,8 @@ ACTORS: Final = ("source", "classifier", "keeper", "arbiter", "software", "nic",
 
 _PLACES: Final = {actor: place for place, actor in enumerate(ACTORS)}
 _ROWS_MAX: Final = 256
+_APART: Final = 1 << 62  # steps of packets have places of their own, before all bursts
+NOT_TOLD: Final = -1
 
 # What an actor decided about a packet, in words; given its record.
 Describe = Mapping[str, Callable[[np.void], str]]
@@ -44,8 +46,8 @@ class BurstNews:
         return self.tracing or self._emit.wants(BurstHandled)
 
     def begin(self) -> int:
-        """When an actor begins with a burst, in ns; 0 if nobody wants to know."""
-        return self._clock.now_ns() if self else 0
+        """When an actor begins with a burst, in ns; NOT_TOLD if nobody wants to know."""
+        return self._clock.now_ns() if self else NOT_TOLD
 
     def handled(
         self,
@@ -56,7 +58,7 @@ class BurstNews:
         name: str = "",
     ) -> None:
         """Tell that ``actor`` (``name`` if there are several) is done with rows; None: with all."""
-        if not self or not began_ns:
+        if not self or began_ns == NOT_TOLD:
             return
         count = len(burst.packets) if rows is None else len(rows)
         first = 0 if rows is None or not count else int(rows[0])
@@ -68,6 +70,9 @@ class BurstNews:
         if burst.traced and self._emit.wants(PacketTraced):
             within = None if rows is None else set(rows.tolist())
             for row, number in burst.traced:
+                if actor == "classifier":  # which chooses; where it came in is told in retrospect
+                    arrived_ns = int(burst.packets["time_ns"][row])
+                    self._tell_step(burst.packets[row], number, "source", "", arrived_ns)
                 if within is None or row in within:
                     self._tell_step(burst.packets[row], number, actor, name, now_ns)
 
@@ -83,5 +88,5 @@ class BurstNews:
                 self._spi_of(sa) if known else None,
                 self._describe[actor](packet),
             ),
-            -(number * len(ACTORS) + _PLACES[actor]) - 1,  # apart from the places of bursts
+            number * len(ACTORS) + _PLACES[actor] - _APART,
         )

@@ -10,7 +10,7 @@ import trio
 
 from nicmodel.card import Card
 from nicmodel.reports import Submission
-from saactors.actors.burst_news import BurstNews
+from saactors.actors.burst_news import NOT_TOLD, BurstNews
 from saactors.actors.card_news import CardNews
 from saactors.model.burst import (
     CardCommand,
@@ -114,7 +114,7 @@ async def run_nic(
         if len(submission.refused_rows):
             refused = Share(share.burst, share.rows[submission.refused_rows])
             share = Share(share.burst, np.delete(share.rows, submission.refused_rows))
-            engine.enter(clock.now_ns(), (None, refused, _NO_ROWS, 0))
+            engine.enter(clock.now_ns(), (None, refused, _NO_ROWS, NOT_TOLD))
         if submission.accepted:
             flipped = share.rows[submission.flipped_rows]
             engine.enter(submission.finish_ns, (submission, share, flipped, began_ns))

@@ -92,7 +92,7 @@ class PlacementNews:
         """Take note of what became of a load."""
         if completion.outcome is Outcome.REFUSED:
             self.refused += 1
-            self._emit(LoadRefused(now_ns, 1, "card"))
+            self._emit(LoadRefused(now_ns, 1, "card", completion.sa))
 
     def _tell_command(self, command: np.void, now_ns: int) -> None:
         metric, lowest = float(command["metric"]), float(command["lowest"])

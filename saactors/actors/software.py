@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import trio
 
-from saactors.actors.burst_news import BurstNews
+from saactors.actors.burst_news import NOT_TOLD, BurstNews
 from saactors.model.burst import Component, Finished, Share
 from saactors.placement.cost import CostModel
 from saactors.runtime.clock import Clock
@@ -40,7 +40,7 @@ async def run_software(
                 turn = core.claim(rank, service_ns, clock.now_ns())
                 while turn.finish_ns > clock.now_ns():
                     await clock.sleep_until_ns(turn.finish_ns)
-                began_ns = began_ns and turn.starts_ns
+                began_ns = turn.starts_ns if news else NOT_TOLD
             finished = crypto.process(share, Component.SOFTWARE)
             news.handled("software", share.burst, share.rows, began_ns, name)
             await egress.send(finished)

@@ -18,6 +18,7 @@ import trio
 
 from nicmodel.residency import Residency
 from saactors.actors.arbiter import Instruction
+from saactors.actors.depth_news import depth_teller
 from saactors.errors import ControlError
 from saactors.gateway.attachments import ATTACHED_MAX, Attachment
 from saactors.gateway.build import build_gateway
@@ -47,7 +48,6 @@ _TOP_UP_S: Final = 0.1
 _TELL_S: Final = 0.05
 _QUIET_POLL_S: Final = 0.002
 _QUIET_MAX_S: Final = 5.0
-_DEPTH_NS: Final = 1_000_000  # an edge's depth is told once a millisecond at most
 
 
 class Gateway:
@@ -275,20 +275,8 @@ class Gateway:
             if not wanted:
                 gauge.watch = None
             elif gauge.watch is None:
-                gauge.watch = self._depth_teller(name)
-
-    def _depth_teller(self, edge: str) -> Callable[[int], None]:
-        emit, clock = self.parts.system.emitters["depths"], self.parts.clock
-        told_ns = -_DEPTH_NS
-
-        def tell(queued: int) -> None:
-            nonlocal told_ns
-            now_ns = clock.now_ns()
-            if now_ns - told_ns >= _DEPTH_NS:
-                told_ns = now_ns
-                emit(EdgeDepth(now_ns, edge, queued))
-
-        return tell
+                emit = self.parts.system.emitters["depths"]
+                gauge.watch = depth_teller(name, emit, self.parts.clock)
 
     # Housekeeping.
 

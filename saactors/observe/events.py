@@ -168,6 +168,7 @@ class LoadRefused(Event):
     kind: ClassVar[str] = "load_refused"
     count: int
     reason: str
+    sa: int | None = None  # where the card itself has refused it
 
 
 @dataclass(frozen=True, slots=True)

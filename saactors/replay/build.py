@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ from nicmodel.faults import FaultPlan
 from nicmodel.profile import CardProfile
 from saactors.actors.burst_news import BurstNews
 from saactors.actors.card_news import CardNews
+from saactors.actors.depth_news import depth_teller
 from saactors.actors.placement_news import PlacementNews
 from saactors.actors.signals import PlannedSignals
 from saactors.actors.sinks import CaptureSink, Verifier
@@ -27,6 +28,7 @@ from saactors.observe.event_log import EventLogWriter
 from saactors.observe.events import (
     EVENTS,
     USUAL_EVENTS,
+    EdgeDepth,
     EdgeWaited,
     Event,
     LifetimeReached,
@@ -94,22 +96,16 @@ def build_replay(
     observers = _observers(options, clock, files, listeners, verbose=verbose)
     emitters = {name: observers.emitter(rank) for rank, name in enumerate(EMITTERS)}
     verifier = Verifier(security.sas) if options.verify else None
-    faults = fault_plan(scenario)
-    card = _card(options, profile, faults)
+    card = _card(options, profile, fault_plan(scenario))
     waiting: defaultdict[str, SumSeries] = defaultdict(lambda: SumSeries(*WAITING))
-
-    def on_wait(edge: str, began_ns: int, waited_ns: int) -> None:
-        waiting[edge].add_span(began_ns, began_ns + waited_ns)
-        if emitters["edges"].wants(EdgeWaited):
-            emitters["edges"](EdgeWaited(clock.now_ns(), edge, waited_ns))
-
     def announce(received: range) -> None:
         if emitters["classifier"].wants(SaAdded):
             for sa in received:
                 emitters["classifier"](describe_sa(security, sa, options, clock.now_ns()))
 
     announce(range(len(security.sas)))
-    burst_news = BurstNews(emitters["bursts"], clock, DECISIONS, security.sas.spi_of)
+    spi_of, verbose_log = security.sas.spi_of, observers.wants(EdgeDepth)
+    burst_news = BurstNews(emitters["bursts"], clock, DECISIONS, spi_of)
     source = _source(options, capture, clock, emitters["source"], progress, burst_news)
     system = System(
         sources=(source,),
@@ -129,8 +125,9 @@ def build_replay(
         leave=security.exit(_sinks(options, capture, files, verifier)),
         clock=clock,
         emitters=emitters,
-        on_wait=on_wait,
-        spi_of=security.sas.spi_of,
+        on_wait=partial(_tell_wait, emitters["edges"], clock, waiting),
+        spi_of=spi_of,
+        on_depth=partial(_depth_teller, emitters["depths"], clock) if verbose_log else None,
         unblock=capture.interrupt,
         signals=PlannedSignals(signals, clock) if signals else None,
     )
@@ -146,6 +143,23 @@ def build_replay(
         source,
         system,
     )
+
+
+def _tell_wait(
+    emit: Emitter,
+    clock: Clock,
+    waiting: Mapping[str, SumSeries],
+    edge: str,
+    began_ns: int,
+    waited_ns: int,
+) -> None:
+    waiting[edge].add_span(began_ns, began_ns + waited_ns)
+    if emit.wants(EdgeWaited):
+        emit(EdgeWaited(clock.now_ns(), edge, waited_ns))
+
+
+def _depth_teller(emit: Emitter, clock: Clock, edge: str) -> Callable[[int], None]:
+    return depth_teller(edge, emit, clock)
 
 
 def _tell_limit(emit: Emitter, security: Security, event: LifetimeEvent) -> None:

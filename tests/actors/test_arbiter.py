@@ -149,7 +149,7 @@ def test_a_load_that_failed_may_be_asked_for_again(
     assert play.said_to("nic") == [LoadCommand(A, NO_SA, 10), LoadCommand(A, NO_SA, 30)]
     assert play.said_to("software 0") == [[0, 1, 2], [0], [0]]
     refused = [event for event in stage.events if isinstance(event, LoadRefused)]
-    assert refused == ([LoadRefused(30, 1, "card")] if outcome is Outcome.REFUSED else [])
+    assert refused == ([LoadRefused(30, 1, "card", A)] if outcome is Outcome.REFUSED else [])
 
 
 def test_after_a_reset_the_card_has_forgotten_everything(

@@ -239,6 +239,7 @@ WRONG = [
     (("--burst-wait-us", -1), "'--burst-wait-us': -1 is not in the range 0<=x<=1000000"),
     (("--rx-ring", 0), "--rx-ring: found 0, expected 1 packet or more"),
     (("--rx-ring", 9, "--closed-loop"), "--rx-ring: found 9, expected nothing with a closed loop"),
+    (("--events-verbose",), "--events-verbose: found True, expected a log to be written with "),
     (("--software-workers", 0), "--software-workers: found 0, expected 1 to 256 workers"),
     (("--seed", -1), "'--seed': -1 is not in the range"),
     (("--suite", "aes"), "--suite: found 'aes', expected aes-gcm-128 or aes-gcm-192"),

@@ -109,7 +109,7 @@ def test_help_lists_every_command_with_a_line(run: Run) -> None:
     [
         ("rpelay", "did you mean 'replay'?"),
         ("event", "did you mean 'events'?"),
-        ("xyz", "expected one of replay, events, compare, size, tune, sweep, synth, sas, rules, "),
+        ("xyz", "expected one of run, replay, events, compare, size, tune, sweep, synth, sas, "),
         (CHECKOUT / "pyproject.toml", "to replay that file: saactors replay "),
     ],
 )
