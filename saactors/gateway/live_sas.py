@@ -61,7 +61,6 @@ class LiveSa:
     fingerprint: bytes = b""  # outbound: what its numbers are reserved under
     last: int = 0  # outbound: the last number that is reserved
     most: int = 0  # outbound: the last number that it may ever send
-    superseded_ns: int | None = None  # since when a newer one does its work
 
 
 class LiveSas:
@@ -183,7 +182,7 @@ class LiveSas:
                 if association.first_sequence > 1:
                     self.windows.resume(sa, association.first_sequence - 1)
             self.lifetimes.limit(sa, association.lifetime, now_ns)
-            self._take_in(known, now_ns)
+            self._take_in(known)
             added.append(known)
         self.lead()
         return added
@@ -282,33 +281,27 @@ class LiveSas:
         self._known.append(None)
         return add_associations(self.table, (association,))[0]
 
-    def _take_in(self, known: LiveSa, now_ns: int) -> None:
+    def _take_in(self, known: LiveSa) -> None:
         self._known[known.sa] = known
         self._by_spi.setdefault(known.spi, []).append(known)
-        if known.direction == "in":
-            return
-        before = self._newest.get(known.name)
-        self._newest[known.name] = known
-        if known.destination is not None:
-            before = before or self._newest_to.get(known.destination)
-            self._newest_to[known.destination] = known
-        if before is not None and before.superseded_ns is None:
-            before.superseded_ns = now_ns
+        if known.direction == "out":
+            self._newest[known.name] = known
+            if known.destination is not None:
+                self._newest_to[known.destination] = known
 
     def _step_back(self, known: LiveSa) -> None:
-        """The next newest, if there is one, does an outbound SA's work."""
-        others = [other for other in self if other.direction == "out" and other.sa != known.sa]
+        """The next newest outbound SA, if there is one, does this one's work."""
         if self._newest.get(known.name) is known:
             del self._newest[known.name]
-            named = [other for other in others if other.name == known.name]
-            if named:
-                self._newest[known.name] = max(named, key=lambda other: other.added_ns)
-        destination = known.destination
-        if destination is not None and self._newest_to.get(destination) is known:
-            del self._newest_to[destination]
-            there = [other for other in others if other.destination == destination]
-            if there:
-                self._newest_to[destination] = max(there, key=lambda other: other.added_ns)
+            for other in self:
+                if other.direction == "out" and other.name == known.name:
+                    self._newest[known.name] = _newer(other, self._newest.get(known.name))
+        end = known.destination
+        if end is not None and self._newest_to.get(end) is known:
+            del self._newest_to[end]
+            for other in self:
+                if other.direction == "out" and other.destination == end:
+                    self._newest_to[end] = _newer(other, self._newest_to.get(end))
 
     def _resolve(self, _version: int, _source: str, destination: str, spi: int) -> int:
         """The inbound SA of an SPI at a destination (RFC 4301 §4.1)."""
@@ -318,3 +311,7 @@ class LiveSas:
             if known.destination is None or str(known.destination) == destination:
                 return known.sa
         return NO_SA
+
+
+def _newer(one: LiveSa, other: LiveSa | None) -> LiveSa:
+    return one if other is None or one.added_ns >= other.added_ns else other

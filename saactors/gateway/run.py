@@ -23,6 +23,7 @@ from saactors.gateway.commands import answer
 from saactors.gateway.control.server import run_control
 from saactors.gateway.control.socket_file import SocketFile
 from saactors.gateway.gateway import Gateway
+from saactors.gateway.rekeying import follow_keys
 from saactors.gateway.reload import reload
 from saactors.gateway.service_manager import ServiceManager
 from saactors.gateway.status import packet_totals
@@ -97,6 +98,8 @@ async def _run(
         await nursery.start(actors.run)
         if web is not None:
             page = await nursery.start(serve_web, surface.call, web, actors.ended)
+        if gateway.parts.file.follow_keys is not None:
+            nursery.start_soon(follow_keys, gateway, gateway.parts.file.follow_keys)
         nursery.start_soon(gateway.keep_house)
         nursery.start_soon(service.watch, gateway)
         service.ready()

@@ -198,6 +198,21 @@ def test_a_pinned_load_that_fails_is_tried_again(burst_of: BurstOf) -> None:
         assert arbiter.poll_loads().commands["sa"].tolist() == [0]
 
 
+def test_whoever_has_to_go_is_not_loaded_again_before_the_card_knows(burst_of: BurstOf) -> None:
+    """A resident pinned to software and unpinned: loaded again, but only behind its eviction."""
+    arbiter = SteeredArbiter(plan_rule("lru", {}, COST), 1, 1)
+    arbiter.receive(2)
+    arbiter.decide(burst_of([0]), 0, 0)
+    arbiter.loaded(0, 0)
+    arbiter.pin(0, "software", 0, 0)
+    arbiter.pin(0, "auto", 0, 0)
+    packets = burst_of([0, 0])
+    assert len(arbiter.decide(packets, 0, 0).commands) == 0
+    assert packets["route"].tolist() == [Route.SOFTWARE] * 2
+    assert list(arbiter.poll_evictions(0)) == [0]
+    assert arbiter.decide(packets, 0, 0).commands["sa"].tolist() == [0]
+
+
 def test_a_plan_compiles_all_that_a_rule_needs() -> None:
     """Trying everything on a copy leaves the plan as it was."""
     for name in ("metric", "never", "first-come", "lru"):

@@ -144,7 +144,7 @@ class Steering(RuleBasedStateMachine):
     @rule(sa=st.integers(0, SA_COUNT - 3))
     def delete(self, sa: int) -> None:
         """An SA is deleted and its index used again at once."""
-        if sa in self.loading:
+        if self.arbiter.residency(sa) == Residency.LOADING:
             return
         self.arbiter.forget(sa)
         self.keeper.forget(sa)
@@ -157,7 +157,7 @@ class Steering(RuleBasedStateMachine):
         """Another rule takes over."""
         name = data.draw(st.sampled_from(self.names))
         plan = plan_rule(name, {}, COST)
-        before = set(self.residents)
+        before = set(self.arbiter.residents().tolist())
         self.keeper.go_on_by(plan)
         self.arbiter.go_on_by(plan, self.keeper.ticks, self.now_ns)
         self.poll()
@@ -253,4 +253,4 @@ def test_card_and_wishes_are_respected_under_any_steering() -> None:
 @pytest.mark.slow
 def test_card_and_wishes_are_respected_by_every_rule() -> None:
     """The same for every rule of the table, for longer."""
-    _run(SteeringAll, 200, 40)
+    _run(SteeringAll, 1000, 50)
