@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import ParameterError
+from saactors.esp.demultiplex import NAT_PORT
 from saactors.esp.wire import ESP
 from saactors.gateway.ports.link_names import fill_link_names
 from saactors.gateway.ports.messages import (
@@ -58,7 +59,6 @@ class SocketPort:
         side: str,
         detail: str,
         address: Address | None,
-        udp_port: int = 0,
         peer: bytes = b"",
         index: int = 0,
         receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES,
@@ -75,7 +75,7 @@ class SocketPort:
         if address is not None:
             octets = np.frombuffer(address.packed, np.uint8)
             self._local[: len(octets)] = octets
-        self._udp_port, self._peer, self._index = udp_port, peer, index
+        self._peer, self._index = peer, index
         self._incoming, self._outgoing = Messages(BATCH_MAX), Messages(BATCH_MAX)
         self._counts = dict.fromkeys(
             (
@@ -122,7 +122,7 @@ class SocketPort:
             self._in_udp,
             self._has_header,
             self._local,
-            self._udp_port,
+            NAT_PORT,  # whatever it is bound to: ESP behind UDP is known by this number
             now_ns,
         )
         counts = self._counts
@@ -213,7 +213,6 @@ def open_udp(name: str, side: str, address: Address, port: int, buffer_bytes: in
         side=side,
         detail=text,
         address=address,
-        udp_port=port,
         receive_buffer_bytes=buffer_bytes,
     )
 
