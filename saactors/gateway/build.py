@@ -68,7 +68,9 @@ def build_gateway(file: Live, control: Control, files: ExitStack) -> Parts:
         log = files.enter_context(EventLogWriter(file.gateway.events))
         observers.subscribe(log.write)
     emitters = {name: observers.emitter(rank) for rank, name in enumerate(EMITTERS)}
-    outgoing = Outgoing(ports, [_networks(port) for port in file.ports], sas.table)
+    outgoing = Outgoing(
+        ports, [_networks(port) for port in file.ports], sas.table, sas.learn_path_mtu
+    )
     tracer = PacketTracer()
     crypto = [sas.crypto(), sas.crypto()]
     system = _system(

@@ -29,6 +29,7 @@ from saactors.esp.association import (
 from saactors.esp.lifetime import NO_LIMIT, Lifetime
 from saactors.esp.lifetimes import Lifetimes
 from saactors.esp.reassembly import Reassembler
+from saactors.esp.outbound import PATH_MTU_MIN_BYTES
 from saactors.esp.sa_formats.dpdk import Direction
 from saactors.esp.window import WINDOW_PACKETS, ReplayWindows
 from saactors.gateway.policies import Policies
@@ -219,6 +220,19 @@ class LiveSas:
             self.windows.forget(known.sa)
             self.table.wipe(known.sa)
             self._free.append(known.sa)
+
+    def learn_path_mtu(self, destination: Address, mtu_bytes: int) -> None:
+        """A path takes no longer packets: what would be longer is answered with ICMP from now on.
+
+        Believed down to what every path has to take (RFC 4301 §8.2): 576 or 1280 bytes.
+        """
+        mtu_bytes = max(mtu_bytes, PATH_MTU_MIN_BYTES[destination.version])
+        records = self.table.records
+        for known in self:
+            if known.direction == "out" and known.destination == destination:
+                before = int(records["path_mtu_bytes"][known.sa])
+                if not before or mtu_bytes < before:
+                    records["path_mtu_bytes"][known.sa] = mtu_bytes
 
     def top_up(self) -> None:
         """Reserve further numbers for SAs that have used half of theirs."""

@@ -8,7 +8,7 @@ to the ports that receive: backpressure, and no queue of ours that could overflo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, TypeAlias
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import trio
 
-from saactors.esp.association import address_of
+from saactors.esp.association import Address, address_of
 from saactors.esp.icmp import time_exceeded, too_big
 from saactors.esp.path_mtu import inner_mtu_bytes
 from saactors.esp.suites import SUITES
@@ -47,8 +47,13 @@ class Outgoing:
     """The sink of the exit, for all ports. ``networks`` are those that inside ports reach."""
 
     def __init__(
-        self, ports: Sequence[Port], networks: Sequence[Sequence[Network]], sas: SaTable
+        self,
+        ports: Sequence[Port],
+        networks: Sequence[Sequence[Network]],
+        sas: SaTable,
+        on_path_mtu: Callable[[Address, int], None],
     ) -> None:
+        self._on_path_mtu = on_path_mtu
         self._sas = sas
         self._inside = [
             (port, reached)
@@ -93,6 +98,8 @@ class Outgoing:
             while self._waiting:
                 waiting = self._waiting[0]
                 sent = waiting.port.send(waiting.data, waiting.starts, waiting.lengths)
+                for destination, mtu_bytes in waiting.port.poll_path_mtus():
+                    self._on_path_mtu(destination, mtu_bytes)
                 if sent == len(waiting.starts):
                     self._waiting.popleft()
                     continue

@@ -22,8 +22,9 @@ from saactors.esp.association import Address, Association
 from saactors.gateway.live_sas import LiveSas
 from saactors.gateway.ports.link_names import fill_link_names
 from saactors.gateway.ports.messages import Messages, header_bytes_of, take_in
+from saactors.gateway.ports.open_sockets import open_udp
 from saactors.gateway.ports.port import SLOT_BYTES
-from saactors.gateway.ports.sockets import RECEIVE_BUFFER_BYTES, open_udp
+from saactors.gateway.ports.sockets import RECEIVE_BUFFER_BYTES
 from saactors.gateway.ports.system_calls import COUNTS, read_packets, write_packets
 from saactors.gateway.receiver import closed_up
 from saactors.gateway.reserved_sequences import ReservedSequences

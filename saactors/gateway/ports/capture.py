@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
 import numpy.typing as npt
 
+from saactors.esp.association import Address
 from saactors.gateway.ports.port import SLOT_BYTES, Octets
 from saactors.model.packets import Chunk
 from saactors.traces.reader import CaptureReader, open_capture
@@ -95,6 +96,10 @@ class CapturePort:
             times = np.full(len(starts), time.time_ns())
             self._writer.write(data, starts, lengths, times)
         return len(starts)
+
+    def poll_path_mtus(self) -> Sequence[tuple[Address, int]]:
+        """None: nothing lies behind it."""
+        return ()
 
     def statistics(self) -> dict[str, int]:
         """Counts since the port was opened."""

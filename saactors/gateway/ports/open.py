@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 from saactors.gateway.ports.capture import open_played
+from saactors.gateway.ports.open_sockets import open_esp, open_packet, open_udp
 from saactors.gateway.ports.port import Port
-from saactors.gateway.ports.sockets import RECEIVE_BUFFER_BYTES, open_esp, open_packet, open_udp
+from saactors.gateway.ports.sockets import RECEIVE_BUFFER_BYTES
 from saactors.gateway.ports.tun import open_tun
 from saactors.scenario.gateway_tables import Port as PortTable
 

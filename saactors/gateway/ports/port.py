@@ -7,10 +7,13 @@ to receive, or no room to send. What the network does is counted and never raise
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from saactors.esp.association import Address
 
 SLOT_BYTES: Final = 9216
 """Room for one received packet: a jumbo frame's 9000 bytes with headers. Longer ones, which only
@@ -47,6 +50,12 @@ class Port(Protocol):
         """Send packets, each ``data[start : start + length]``; returns how many were taken.
 
         Fewer than all: there is no room at present. What the kernel refuses for good is taken.
+        """
+
+    def poll_path_mtus(self) -> Sequence[tuple[Address, int]]:
+        """Destinations that took a packet for too big since this was last asked, with their MTUs.
+
+        The kernel has them from its routes and, for sockets, from ICMP messages that came back.
         """
 
     def statistics(self) -> dict[str, int]:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import ParameterError
+from saactors.esp.association import Address
 from saactors.gateway.ports.interface_setup import add_address, set_mtu, set_up
 from saactors.gateway.ports.port import Octets
 from saactors.gateway.ports.system_calls import (
@@ -72,6 +73,10 @@ class TunPort:
         taken = int(write_packets(self._descriptor, data, starts, lengths, self._counts))
         self._raise_if_gone()
         return taken
+
+    def poll_path_mtus(self) -> Sequence[tuple[Address, int]]:
+        """None: nothing lies behind it."""
+        return ()
 
     def statistics(self) -> dict[str, int]:
         """Counts since the port was opened."""

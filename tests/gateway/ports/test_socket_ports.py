@@ -13,8 +13,9 @@ import pytest
 
 from saactors.errors import ParameterError
 from saactors.esp.demultiplex import find_esp
+from saactors.gateway.ports.open_sockets import open_esp, open_packet, open_udp
 from saactors.gateway.ports.port import SLOT_BYTES
-from saactors.gateway.ports.sockets import SocketPort, open_esp, open_packet, open_udp
+from saactors.gateway.ports.sockets import SocketPort
 from saactors.model.packets import PACKET
 from saactors.model.verdicts import Verdict
 
