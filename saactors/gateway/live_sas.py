@@ -28,8 +28,8 @@ from saactors.esp.association import (
 )
 from saactors.esp.lifetime import NO_LIMIT, Lifetime
 from saactors.esp.lifetimes import Lifetimes
-from saactors.esp.reassembly import Reassembler
 from saactors.esp.outbound import PATH_MTU_MIN_BYTES
+from saactors.esp.reassembly import Reassembler
 from saactors.esp.sa_formats.dpdk import Direction
 from saactors.esp.window import WINDOW_PACKETS, ReplayWindows
 from saactors.gateway.policies import Policies

@@ -164,6 +164,16 @@ class SharedSlots:
         self.inner.evict(sa)
         self.drop(sa)
 
+    def withdraw(self, sa: int) -> None:
+        """Take back a load that nobody has polled yet; whose slot it was to take has to go."""
+        for command in self._commands:
+            if command[2] == sa:
+                self._commands.remove(command)
+                self.hold(sa, Held.WAITING)
+                if command[3] != NO_SA:
+                    self.drop(command[3])
+                return
+
     def release(self, sa: int, tick: int, now_ns: int) -> None:
         """Hand a held SA to the rule, if it has room."""
         state = self.held.pop(sa)

@@ -76,6 +76,7 @@ class SteeredArbiter(SteeredView):
             )
         if before is Where.AUTO and sa not in shared.held:
             self._take(sa, tick)
+        shared.withdraw(sa)
         if wanted is Where.AUTO:
             del shared.pins[sa]
         else:
@@ -162,6 +163,7 @@ class SteeredArbiter(SteeredView):
     def forget(self, sa: int, /) -> None:
         """The SA has been deleted, its pin with it; if it was RESIDENT the card will be told."""
         shared = self._shared
+        shared.withdraw(sa)
         assert self.residency(sa) != LOADING, f"SA {sa} is still being loaded"
         shared.pins.pop(sa, None)
         if shared.held.pop(sa, None) is Held.RESIDENT or self.inner.residency(sa) == RESIDENT:

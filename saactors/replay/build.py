@@ -98,6 +98,7 @@ def build_replay(
     verifier = Verifier(security.sas) if options.verify else None
     card = _card(options, profile, fault_plan(scenario))
     waiting: defaultdict[str, SumSeries] = defaultdict(lambda: SumSeries(*WAITING))
+
     def announce(received: range) -> None:
         if emitters["classifier"].wants(SaAdded):
             for sa in received:
