@@ -9,8 +9,8 @@ The file says neither which traffic a child is for nor UDP ports. So one child p
 can be told apart, and ports are the gateway's own setting.
 
 A peer may use a new SA at once, so the file is looked at fifty times a second; what comes in before
-is dropped as ``unknown_spi``. Telling the kernel to tell us (inotify) would save those ``stat`` calls,
-two microseconds each, and cost a dependency or a binding of our own.
+is dropped as ``unknown_spi``. Having the kernel tell us (inotify) would save those ``stat`` calls of
+two microseconds, and cost a dependency or a binding of our own.
 """
 
 from __future__ import annotations

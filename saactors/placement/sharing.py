@@ -174,6 +174,12 @@ class SharedSlots:
                     self.drop(command[3])
                 return
 
+    def resize(self, slots: int) -> None:
+        """The card has so many slots from now on; loads that nobody has polled are thought over."""
+        self.slots = slots
+        for command in list(self._commands):
+            self.withdraw(command[2])
+
     def release(self, sa: int, tick: int, now_ns: int) -> None:
         """Hand a held SA to the rule, if it has room."""
         state = self.held.pop(sa)

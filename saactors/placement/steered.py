@@ -126,7 +126,7 @@ class SteeredArbiter(SteeredView):
             raise ParameterError("slots", slots, expected)
         if slots == self._shared.slots:
             return
-        self._shared.slots = slots
+        self._shared.resize(slots)
         self._take_over(self.inner.metric, tick, now_ns)
 
     def exchange(self, plan: RulePlan, tick: int, now_ns: int) -> None:

@@ -69,7 +69,7 @@ def test_ports_are_the_gateway_s_own_setting() -> None:
 
 def test_what_cannot_be_read_is_told_once_by_line_and_never_quoted() -> None:
     """And what follows is taken all the same."""
-    secret = "0xfeedfacefeedfacefeedfacefeedface"
+    secret = "0x" + "feedface" * 4
     bad = f'"IPv4","192.0.2.1","*","0x1","AES-GCM [RFC4106]","{secret}","NULL",""\n'.encode()
     found = followed().handle_bytes(b"# comment\n" + bad + b"junk " + secret.encode() + b"\n")
     assert [problem.partition(":")[0] for problem in found.problems] == ["line 2", "line 3"]
