@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from saactors.gateway.live_sas import LiveSa
+from saactors.gateway.live_sa import LiveSa
 from saactors.gateway.parts import Parts
 from saactors.gateway.sa_views import SaViews
 from saactors.observe.units import plain

@@ -8,8 +8,8 @@ still under way from the other end, then deleted.
 The file says neither which traffic a child is for nor UDP ports. So one child per pair of endpoints
 can be told apart, and ports are the gateway's own setting.
 
-A peer may use a new SA at once, so the file is looked at fifty times a second; what comes in before
-is dropped as ``unknown_spi``. Having the kernel tell us (inotify) would save those ``stat`` calls of
+A peer may use a new SA at once, so the file is looked at fifty times a second; what comes before
+that is dropped as ``unknown_spi``. Having the kernel tell us (inotify) would save ``stat`` calls of
 two microseconds, and cost a dependency or a binding of our own.
 """
 

@@ -23,7 +23,7 @@ from saactors.errors import ControlError
 from saactors.gateway.attachments import ATTACHED_MAX, Attachment
 from saactors.gateway.build import build_gateway
 from saactors.gateway.control.arguments import AddTrace
-from saactors.gateway.live_sas import LiveSa
+from saactors.gateway.live_sa import LiveSa
 from saactors.gateway.packet_tracer import PacketTrace
 from saactors.gateway.status import packet_totals
 from saactors.gateway.steering import CardSteering

@@ -12,11 +12,11 @@ Everything here is a command between two bursts: nothing awaits, so no burst see
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from saactors.errors import ParameterError
 from saactors.esp.association import (
@@ -26,16 +26,17 @@ from saactors.esp.association import (
     add_associations,
     replace_association,
 )
-from saactors.esp.lifetime import NO_LIMIT, Lifetime
+from saactors.esp.lifetime import NO_LIMIT
 from saactors.esp.lifetimes import Lifetimes
 from saactors.esp.outbound import PATH_MTU_MIN_BYTES
 from saactors.esp.reassembly import Reassembler
 from saactors.esp.sa_formats.dpdk import Direction
 from saactors.esp.window import WINDOW_PACKETS, ReplayWindows
+from saactors.gateway.live_sa import ABSENT_ROW, INBOUND_ROW, OUTBOUND_ROW, LiveSa, NewestSas
 from saactors.gateway.policies import Policies
 from saactors.gateway.reserved_sequences import BLOCK, ReservedSequences
 from saactors.model.packets import NO_SA
-from saactors.model.sa import SaTable
+from saactors.model.sa import SaTable, grown
 from saactors.streams.both_ways import BothWaysClassifier, BothWaysCrypto
 from saactors.streams.crypto import Opening, Sealing
 from saactors.streams.exit import Exit
@@ -44,24 +45,6 @@ from saactors.streams.outbound import OutboundClassifier
 from saactors.streams.sa_maker import SaMaker
 
 _SHORT_MAX: Final = SEQUENCE_MAX >> 32
-
-
-@dataclass(slots=True)
-class LiveSa:
-    """What is known of an SA beside its row of the table; no keys."""
-
-    sa: int
-    name: str
-    direction: Direction
-    spi: int
-    suite: str
-    source: Address | None
-    destination: Address | None
-    added_ns: int
-    lifetime: Lifetime = NO_LIMIT
-    fingerprint: bytes = b""  # outbound: what its numbers are reserved under
-    last: int = 0  # outbound: the last number that is reserved
-    most: int = 0  # outbound: the last number that it may ever send
 
 
 class LiveSas:
@@ -78,13 +61,14 @@ class LiveSas:
         self._sas_max = sas_max
         self._window_packets = window_packets
         self._known: list[LiveSa | None] = []  # by index
+        self._texts: list[str] = []  # by index, so that a search need not make them 10⁵ times
+        self._kinds = np.zeros(64, np.uint8)  # by index
         self._by_spi: dict[int, list[LiveSa]] = {}
-        self._newest: dict[str, LiveSa] = {}  # outbound, by name
-        self._newest_to: dict[Address, LiveSa] = {}  # outbound, by destination
+        self._newest = NewestSas()
         self._outbound_keys: dict[bytes, int] = {}  # fingerprint → index
         self._free: list[int] = []
         outbound = OutboundClassifier(
-            self.policies.selectors({}, {}),
+            self.policies.selectors(self._newest),
             self.table,
             SaMaker([], 0),
             sas_max=sas_max,
@@ -112,6 +96,16 @@ class LiveSas:
     def at(self, sa: int) -> LiveSa | None:
         """The SA with that index; None for a free row or one that is being deleted."""
         return self._known[sa] if 0 <= sa < len(self._known) else None
+
+    @property
+    def kinds(self) -> npt.NDArray[np.uint8]:
+        """What is in each row: ABSENT_ROW, OUTBOUND_ROW or INBOUND_ROW."""
+        return self._kinds[: self.rows]
+
+    def search(self, wanted: str) -> npt.NDArray[np.bool_]:
+        """In which rows a text is part of name, SPI or an endpoint, in whatever case."""
+        wanted = wanted.lower()
+        return np.fromiter((wanted in text for text in self._texts), np.bool_, self.rows)
 
     def find(self, spi: int, destination: str | None = None) -> LiveSa:
         """The SA with that SPI and, if several have it, that destination.
@@ -190,19 +184,19 @@ class LiveSas:
 
     def lead(self) -> None:
         """Let the classifiers go by the SAs and policies that there are now."""
-        by_name = {name: known.sa for name, known in self._newest.items()}
-        by_peer = {peer: known.sa for peer, known in self._newest_to.items()}
-        self.classifier.outbound.set_policies(self.policies.selectors(by_name, by_peer))
+        self.classifier.outbound.set_policies(self.policies.selectors(self._newest))
         self.classifier.inbound.ask_anew()
 
     def begin_delete(self, known: LiveSa) -> None:
         """Let no further packet be of this SA; ``lead`` makes it so."""
         self._known[known.sa] = None
+        self._texts[known.sa] = ""
+        self._kinds[known.sa] = ABSENT_ROW
         self._by_spi[known.spi].remove(known)
         if not self._by_spi[known.spi]:
             del self._by_spi[known.spi]
         if known.direction == "out":
-            self._step_back(known)
+            self._newest.remove(known, self)
 
     def is_quiet(self, known: LiveSa, leave: Exit) -> bool:
         """Whether nothing of an SA is under way any more."""
@@ -293,29 +287,17 @@ class LiveSas:
             replace_association(self.table, sa, association)
             return sa
         self._known.append(None)
+        self._texts.append("")
+        self._kinds = grown(self._kinds, len(self._known))
         return add_associations(self.table, (association,))[0]
 
     def _take_in(self, known: LiveSa) -> None:
         self._known[known.sa] = known
+        self._texts[known.sa] = known.text
+        self._kinds[known.sa] = OUTBOUND_ROW if known.direction == "out" else INBOUND_ROW
         self._by_spi.setdefault(known.spi, []).append(known)
         if known.direction == "out":
-            self._newest[known.name] = known
-            if known.destination is not None:
-                self._newest_to[known.destination] = known
-
-    def _step_back(self, known: LiveSa) -> None:
-        """The next newest outbound SA, if there is one, does this one's work."""
-        if self._newest.get(known.name) is known:
-            del self._newest[known.name]
-            for other in self:
-                if other.direction == "out" and other.name == known.name:
-                    self._newest[known.name] = _newer(other, self._newest.get(known.name))
-        end = known.destination
-        if end is not None and self._newest_to.get(end) is known:
-            del self._newest_to[end]
-            for other in self:
-                if other.direction == "out" and other.destination == end:
-                    self._newest_to[end] = _newer(other, self._newest_to.get(end))
+            self._newest.add(known)
 
     def _resolve(self, _version: int, _source: str, destination: str, spi: int) -> int:
         """The inbound SA of an SPI at a destination (RFC 4301 §4.1)."""
@@ -325,7 +307,3 @@ class LiveSas:
             if known.destination is None or str(known.destination) == destination:
                 return known.sa
         return NO_SA
-
-
-def _newer(one: LiveSa, other: LiveSa | None) -> LiveSa:
-    return one if other is None or one.added_ns >= other.added_ns else other

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from saactors.errors import ParameterError
-from saactors.esp.association import Address
+from saactors.gateway.live_sa import NewestSas
 from saactors.model.packets import NO_SA
 from saactors.model.selector import Selector, selector_columns
 from saactors.scenario.spd import ACTIONS
@@ -50,11 +50,9 @@ class Policies:
         """Go by these from now on."""
         self._entries = list(policies)
 
-    def selectors(
-        self, by_name: Mapping[str, int], by_peer: Mapping[Address, int]
-    ) -> npt.NDArray[np.void]:
+    def selectors(self, newest: NewestSas) -> npt.NDArray[np.void]:
         """The SPD for the classifier; a policy whose SA is missing has the target NO_SA."""
-        return selector_columns([_selector(policy, by_name, by_peer) for policy in self._entries])
+        return selector_columns([_selector(policy, newest) for policy in self._entries])
 
     def _checked(self, number: int) -> int:
         if 0 <= number < len(self._entries):
@@ -62,14 +60,13 @@ class Policies:
         raise ParameterError("policy", number, "the number of a policy; policy list shows them")
 
 
-def _selector(
-    policy: Policy, by_name: Mapping[str, int], by_peer: Mapping[Address, int]
-) -> Selector:
-    target = NO_SA
+def _selector(policy: Policy, newest: NewestSas) -> Selector:
+    known = None
     if policy.sa is not None:
-        target = by_name.get(policy.sa, NO_SA)
+        known = newest.named(policy.sa)
     elif policy.peer is not None:
-        target = by_peer.get(policy.peer, NO_SA)
+        known = newest.to(policy.peer)
+    target = NO_SA if known is None else known.sa
     return Selector(
         source=policy.source,
         destination=policy.destination,

@@ -18,6 +18,7 @@ import trio
 from numba import njit
 
 from saactors.actors.burst_news import BurstNews
+from saactors.errors import RunError
 from saactors.gateway.ports.port import SLOT_BYTES, Port
 from saactors.model.burst import Burst
 from saactors.model.packets import PACKET
@@ -40,7 +41,7 @@ async def run_receiver(
     while True:
         packets = np.zeros(burst_max, PACKET)
         began_ns = news.begin()
-        count = port.receive(arena, packets, clock.now_ns())
+        count = _received(port, arena, packets, clock.now_ns())
         if not count:
             if not await _wait(port, clock):
                 return
@@ -48,7 +49,7 @@ async def run_receiver(
         if wait_ns and count < burst_max:
             await clock.sleep_until_ns(clock.now_ns() + wait_ns)
             rest = arena[count * SLOT_BYTES :]
-            more = port.receive(rest, packets[count:], clock.now_ns())
+            more = _received(port, rest, packets[count:], clock.now_ns())
             packets["offset"][count : count + more] += count * SLOT_BYTES
             count += more
         packets = packets[:count]
@@ -77,6 +78,16 @@ def closed_up(arena: npt.NDArray[np.uint8], packets: npt.NDArray[np.void]) -> np
         packet.offset = at
         at += length
     return data
+
+
+def _received(
+    port: Port, arena: npt.NDArray[np.uint8], packets: npt.NDArray[np.void], now_ns: int
+) -> int:
+    """Receive; a device that is gone ends the run."""
+    try:
+        return port.receive(arena, packets, now_ns)
+    except OSError as problem:
+        raise RunError(f"port {port.name}: {problem.strerror}; the gateway cannot go on") from None
 
 
 async def _wait(port: Port, clock: Clock) -> bool:

@@ -11,7 +11,7 @@ from saactors.errors import SaactorsError
 from saactors.esp.association import Address
 from saactors.gateway.followed_keys import FollowedKeys, Found, addresses, follow_file
 from saactors.gateway.gateway import Gateway
-from saactors.gateway.live_sas import LiveSa
+from saactors.gateway.live_sa import LiveSa
 from saactors.gateway.sa_commands import take_in
 from saactors.scenario.gateway_tables import FollowedKeys as Settings
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
 
 from saactors.errors import ParameterError
 from saactors.esp.association import Association
 from saactors.esp.sa_formats.dpdk import Direction
 from saactors.gateway.control.arguments import AddSa, ImportSas, NameSa, PinSa
-from saactors.gateway.live_sas import LiveSa
+from saactors.gateway.live_sa import LiveSa
 from saactors.gateway.policy_commands import policy_of
 from saactors.gateway.sa_views import SaViews
 from saactors.model.sa import Mode
@@ -18,7 +20,8 @@ from saactors.scenario.sa_files import sas_in
 if TYPE_CHECKING:
     from saactors.gateway.gateway import Gateway
 
-_MODES = {"tunnel": Mode.TUNNEL, "transport": Mode.TRANSPORT}
+_AT_ONCE: Final = 200  # SAs that are added between two bursts: some ten milliseconds
+_MODES: Final = {"tunnel": Mode.TUNNEL, "transport": Mode.TRANSPORT}
 
 
 async def add_sa(gateway: Gateway, arguments: AddSa) -> dict[str, Any]:
@@ -59,14 +62,20 @@ async def delete_sa(gateway: Gateway, arguments: NameSa) -> dict[str, Any]:
 async def import_sas(gateway: Gateway, arguments: ImportSas) -> dict[str, Any]:
     """Add the SAs of a text; those that are there already under other keys are replaced."""
     text = arguments.text.get_secret_value()
-    found = sas_in(text, "the text", arguments.format, arguments.direction)
+    # In a thread: reading thousands of lines takes longer than packets should wait.
+    found = await trio.to_thread.run_sync(
+        sas_in, text, "the text", arguments.format, arguments.direction
+    )
     others = [_same_place(gateway, association) for _, association in found]
     replaced = [other for other in others if other is not None]
     if replaced:
         await gateway.delete(replaced, "replaced")
     given = [(f"sa-{sa.spi:08x}", direction, sa) for direction, sa in found]
     refusals = gateway.parts.sas.refusals(given)
-    take_in(gateway, [each for each, why in zip(given, refusals, strict=True) if why is None])
+    wanted = [each for each, why in zip(given, refusals, strict=True) if why is None]
+    for first in range(0, len(wanted), _AT_ONCE):
+        take_in(gateway, wanted[first : first + _AT_ONCE])
+        await trio.lowlevel.checkpoint()  # packets go on between them
     skipped = [
         {"what": f"{sa.spi:#010x} to {sa.destination}", "why": str(why)}
         for (_, _, sa), why in zip(given, refusals, strict=True)

@@ -12,23 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.esp.lifetime import Lifetime
-from saactors.gateway.live_sas import LiveSa
+from saactors.gateway.live_sa import ABSENT_ROW, INBOUND_ROW, OUTBOUND_ROW, LiveSa
 from saactors.gateway.parts import Parts
 from saactors.model.sa import Mode
 
-SORTED_BY: Final = (
-    "packets_per_s",
-    "bits_per_s",
-    "metric",
-    "packets",
-    "bytes",
-    "saved_ns",
-    "moves",
-    "spi",
-    "sa",
-)
 SOFTWARE, LOADING, NIC = range(3)
 WHERE: Final = ("software", "loading", "nic")
+_KINDS: Final = {"out": OUTBOUND_ROW, "in": INBOUND_ROW}
 
 
 class SaViews:
@@ -82,17 +72,13 @@ class SaViews:
     ) -> dict[str, Any]:
         """A page of the SAs that match, in order; ties by index."""
         columns, places = self.columns(), self.where()
-        chosen = np.array(
-            [
-                known.sa
-                for known in self._parts.sas
-                if (direction is None or known.direction == direction)
-                and (not search or matches(known, search))
-            ],
-            np.int64,
-        )
+        sas = self._parts.sas
+        matching = sas.kinds != ABSENT_ROW if direction is None else sas.kinds == _KINDS[direction]
+        if search:
+            matching = matching & sas.search(search)
         if where is not None:
-            chosen = chosen[places[chosen] == WHERE.index(where)]
+            matching = matching & (places == WHERE.index(where))
+        chosen = np.flatnonzero(matching)
         keys = columns[sort][chosen].astype(np.float64)
         order = chosen[np.argsort(-keys if descending else keys, kind="stable")]
         page = order[offset : offset + limit].tolist()
@@ -130,14 +116,13 @@ class SaViews:
 
     def counts(self) -> dict[str, int]:
         """How many SAs there are, by direction and by where they are."""
-        places = self.where()
-        sas = [known.sa for known in self._parts.sas]
-        by_place = np.bincount(places[sas], minlength=len(WHERE)) if sas else np.zeros(3, int)
-        outbound = sum(known.direction == "out" for known in self._parts.sas)
+        kinds = self._parts.sas.kinds
+        there = kinds != ABSENT_ROW
+        by_place = np.bincount(self.where()[there], minlength=len(WHERE))
         return {
-            "total": len(sas),
-            "outbound": outbound,
-            "inbound": len(sas) - outbound,
+            "total": int(there.sum()),
+            "outbound": int((kinds == OUTBOUND_ROW).sum()),
+            "inbound": int((kinds == INBOUND_ROW).sum()),
             **{name: int(by_place[place]) for place, name in enumerate(WHERE)},
         }
 
@@ -187,13 +172,6 @@ class SaViews:
             - self._parts.moves.loads(rows) * cost.load_host_ns
         )
         return saved
-
-
-def matches(known: LiveSa, search: str) -> bool:
-    """Whether a text is in an SA's name, SPI or endpoints."""
-    wanted = search.lower()
-    texts = (known.name, f"{known.spi:#010x}", str(known.spi), known.source, known.destination)
-    return any(wanted in str(text).lower() for text in texts if text is not None)
 
 
 def _limits(lifetime: Lifetime) -> dict[str, int]:

@@ -7,6 +7,7 @@ and a scenario's ``[[sas]]``. Which one a file has is told by its first line wit
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -78,7 +79,7 @@ def sniffed(text: str, name: str) -> str:
             continue
         if words[0].startswith('"'):
             return "esp-sa"
-        if words[0] in {"src", "ip", "xfrm"}:
+        if words[0].rpartition("/")[2] in {"src", "sudo", "ip", "xfrm"}:
             return "ip-xfrm"
         if words[0] in {"sa", "sp", "rt", "ep", "neigh", "flow"}:
             return "dpdk"
@@ -101,11 +102,15 @@ def read_sa_text(path: str | os.PathLike[str]) -> str:
 
 
 def write_sa_file(path: str | os.PathLike[str], text: str) -> None:
-    """Write keys, readable by their owner alone (mode 0600); raises OutputError."""
+    """Write keys, readable by their owner alone (mode 0600); raises OutputError.
+
+    What is no regular file, such as /dev/null or a pipe, keeps its mode: it is not ours alone.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, 0o600)  # also where the file was there already
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.fchmod(descriptor, 0o600)  # also where the file was there already
             file.write(text)
     except OSError as error:
         raise OutputError(os.fspath(path), f"cannot be written: {error.strerror}") from error

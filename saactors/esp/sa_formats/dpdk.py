@@ -5,8 +5,9 @@ r"""SAs as DPDK's sample gateway ipsec-secgw has them (its guide, "Configuration
     sp ipv4 out esp protect 1001 pri 1 dst 10.2.0.0/16 sport 0:65535 dport 0:65535
 
 A line ends with its words, a backslash continues it, ``#`` begins a comment. Keys hold their salt,
-as bytes with colons between. The number of an SA is its SPI. CCM is not written: how DPDK's four
-bytes of salt become CCM's three is its own affair.
+as bytes with colons between. The number of an SA is its SPI. ``esn N`` makes sequence numbers
+extended and N the first of them. CCM is not written: how DPDK's four bytes of salt become CCM's
+three is its own affair.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from saactors.errors import KeyTableError, ParameterError
-from saactors.esp.association import SPI_MAX, Association
+from saactors.esp.association import SEQUENCE_MAX, SPI_MAX, Association
 from saactors.esp.sa_formats.lines import (
     LineError,
     address_of_text,
@@ -34,7 +35,7 @@ Direction: TypeAlias = Literal["in", "out"]
 # Of the authentication, where there is none of its own.
 _NO_INTEGRITY: Final = "null"
 _TUNNELS: Final = {"ipv4-tunnel": 4, "ipv6-tunnel": 6}
-_FLAG_VALUES: Final = frozenset({"type", "port_id", "mss", "queue_id", "esn", "fallback"})
+_FLAG_VALUES: Final = frozenset({"type", "port_id", "mss", "queue_id", "fallback"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +219,16 @@ def _udp(sa: _Sa, _words: list[str]) -> None:
     sa.fields["source_port"] = sa.fields["destination_port"] = 4500
 
 
+def _extended(sa: _Sa, words: list[str]) -> None:
+    """What DPDK sends first, and from where on it remembers what has come; from 1, as we count."""
+    sa.fields["extended_sequence"] = True
+    sa.fields["first_sequence"] = max(1, number_of(take(words, "esn"), "esn", SEQUENCE_MAX))
+
+
 _READERS: Final[dict[str, Callable[[_Sa, list[str]], None]]] = {
     "mode": _mode, "cipher_algo": _encryption, "aead_algo": _encryption, "auth_algo": _integrity,
     "src": _end("source"), "dst": _end("destination"), "udp-encap": _udp,
+    "esn": _extended,
 }  # fmt: skip
 
 
@@ -238,11 +246,15 @@ def _sa_lines(direction: Direction, sa: Association) -> list[str]:
         words += [f"cipher_key {sa.key.hex(':')}"] if sa.key else []
         words.append(f"auth_algo {suite.dpdk_integrity} auth_key {sa.integrity_key.hex(':')}")
     said = []
-    if sa.mode is Mode.TRANSPORT:
-        words.append("mode transport")
-    else:
+    if sa.mode is Mode.TUNNEL:
+        said += ["source", "destination"]
         assert sa.source is not None, "tunnels have ends"
         words.append(f"mode ipv{sa.source.version}-tunnel src {sa.source} dst {sa.destination}")
+    else:
+        words.append("mode transport")
+    if sa.extended_sequence:
+        words.append(f"esn {sa.first_sequence}")
+        said += ["extended_sequence", "first_sequence"]
     if (sa.source_port, sa.destination_port) == (4500, 4500):
         words.append("udp-encap")
         said.append("source_port")

@@ -9,7 +9,8 @@ from ipaddress import IPv4Address, IPv6Address
 from saactors.errors import ParameterError
 from saactors.esp.association import SPI_MAX, Association
 from saactors.esp.header_rules import USUAL_HEADERS, DontFragment, Ecn, HeaderRules
-from saactors.esp.sa_formats.ip_xfrm import BITS, LIMITS, NS_PER_S
+from saactors.esp.sa_formats.ip_xfrm import BITS
+from saactors.esp.sa_formats.ip_xfrm_words import LIMITS, NS_PER_S
 from saactors.esp.sa_formats.lines import not_said
 from saactors.esp.window import WINDOW_PACKETS
 from saactors.model.sa import Mode
@@ -44,7 +45,8 @@ def _lines(sa: Association) -> list[str]:
     for word, name in LIMITS.items():
         if value := getattr(sa.lifetime, name):
             words.append(f"limit {word} {value // NS_PER_S if name.endswith('_ns') else value}")
-    said = ["source_port", "extended_sequence", "first_sequence", "tfc_bytes"]
+    said = ["source", "destination", "source_port", "extended_sequence", "first_sequence"]
+    said += ["tfc_bytes"]
     said += ["headers"] if _headers_are_said(sa.headers) else []
     said += (
         ["lifetime"]

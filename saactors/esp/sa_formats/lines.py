@@ -11,6 +11,7 @@ from saactors.errors import KeyTableError, ParameterError
 from saactors.esp.association import Association
 from saactors.esp.header_rules import USUAL_HEADERS
 from saactors.esp.lifetime import Lifetime
+from saactors.model.sa import Mode
 
 Algorithms = tuple[str, str, int, int]
 """Encryption and integrity as the format names them, bytes of key and salt, bytes of the ICV."""
@@ -83,11 +84,11 @@ def not_said(association: Association, *said: str) -> list[str]:
     ``said`` are the fields of ``Association`` that it has words for, besides those that all have.
     """
     usual = Association(256, association.suite, association.key, association.integrity_key,
-                        source=IPv4Address(1), destination=IPv4Address(2))  # fmt: skip
+                        Mode.TRANSPORT)  # fmt: skip
     lost = [
         name
-        for name in ("source_port", "extended_sequence", "first_sequence", "tfc_bytes",
-                     "path_mtu_bytes", "lifetime")
+        for name in ("source", "destination", "source_port", "extended_sequence",
+                     "first_sequence", "tfc_bytes", "path_mtu_bytes", "lifetime")
         if name not in said and getattr(association, name) != getattr(usual, name)
     ]  # fmt: skip
     if "headers" not in said and association.headers != USUAL_HEADERS:

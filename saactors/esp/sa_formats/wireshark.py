@@ -65,6 +65,21 @@ def _numbers_by_names() -> dict[tuple[str, str], list[int]]:
 
 _BY_NAMES: Final = _numbers_by_names()
 
+# What Wireshark calls the algorithms that no suite of ours has.
+_OTHERS: Final = (
+    {
+        "TripleDES-CBC [RFC2451]", "TripleDes-CBC [RFC2451]", "DES-CBC [RFC2405]",
+        "CAST5-CBC [RFC2144]", "BLOWFISH-CBC [RFC2451]", "TWOFISH-CBC", "SERPENT-CBC",
+        "AES-GCM with 4 octet ICV [RFC4106]", _OLD_GCM,
+    },
+    {
+        "HMAC-MD5-96 [RFC2403]", "HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]",
+        "MAC-RIPEMD-160-96 [RFC2857]", "AES-XCBC-MAC-96 [RFC3566]",
+        *(_UNCHECKED.format(bits) for bits in (64, 96, 128, 192, 256)),
+    },
+)  # fmt: skip
+_QUOTABLE: Final = tuple({names[place] for names in _BY_NAMES} | _OTHERS[place] for place in (0, 1))
+
 
 @dataclass(frozen=True, slots=True)
 class KeyTableEntry:
@@ -150,7 +165,8 @@ class KeyTable:
 
     def __init__(self, entries: Iterable[KeyTableEntry], unsupported: Mapping[str, int]) -> None:
         self.entries = tuple(entries)
-        self.unsupported = dict(unsupported)  # "encryption / authentication" → lines
+        # "encryption / authentication" → lines; what is no algorithm's name is not quoted.
+        self.unsupported = dict(unsupported)
         self._by_spi: dict[int | None, list[int]] = {}  # places in entries; None: SPI patterns
         for place, entry in enumerate(self.entries):
             spi = None if ANY in entry.spi else int(entry.spi, 0)
@@ -179,7 +195,7 @@ def parse_key_table(text: str, name: str) -> KeyTable:
             fields = _split(line)
             entries.append(_entry(fields))
             if entries[-1].suite == UNSUPPORTED_SUITE:
-                unsupported[f"{quotable(fields[4])} / {quotable(fields[6])}"] += 1
+                unsupported[f"{_quoted(fields[4], 0)} / {_quoted(fields[6], 1)}"] += 1
         except LineError as error:
             raise KeyTableError(name, number, str(error)) from None
     return KeyTable(entries, unsupported)
@@ -213,6 +229,11 @@ def _split(line: str) -> list[str]:
     if len(fields) < _FIELDS_MIN:
         raise LineError(f"found {len(fields)} fields, expected {_FIELDS_MIN} or 10")
     return fields
+
+
+def _quoted(text: str, place: int) -> str:
+    """An algorithm's name for a message; anything else may be a secret in the wrong field."""
+    return text if text in _QUOTABLE[place] else f"text of {len(text)} characters"
 
 
 def _unescape(found: re.Match[str]) -> str:
