@@ -6,7 +6,7 @@ BIN := .venv/bin
 TEST_WORKERS ?= 2
 DEMO := demo/report.html demo/esp.pcap demo/esp_sa demo/events.msgpack
 
-.PHONY: demo test lint fast interop bench fuzz coverage lock clean
+.PHONY: demo test lint fast interop live soak bench fuzz coverage lock clean
 
 demo: .venv/run
 	$(BIN)/saactors replay demo/traffic.pcap.gz --profile netdevsim --verify \
@@ -41,6 +41,16 @@ fast: .venv/dev
 # As root, for network namespaces; a peer whose package is missing is told and left out.
 interop: .venv/dev
 	$(BIN)/python tests/interop/interop.py --write docs/interop.md $(INTEROP)
+
+# TCP through the gateway and back, a minute against each peer, while SAs move; as root.
+LIVE_SECONDS ?= 60
+live: .venv/dev
+	$(BIN)/python tests/live/live.py --seconds $(LIVE_SECONDS)
+
+# Two gateways under traffic while everything about them changes; as root.
+SOAK_SECONDS ?= 600
+soak: .venv/dev
+	$(BIN)/python tools/soak.py --seconds $(SOAK_SECONDS)
 
 bench: .venv/dev
 	$(BIN)/python tools/bench.py
