@@ -63,7 +63,7 @@ export class Plots {
     const since = seen.length ? seen.map((point) => point.at) : times.slice(-1);
     plot("bits", stacked("bits", seen), { yaxis: { tickformat: "~s" } }, since);
     plot("card", this.#card(times), {
-      yaxis: { range: [0, Math.max(1, this.slots ?? 0) * 1.08], tickformat: "~s" },
+      yaxis: { range: [0, Math.max(1, this.slots ?? 0) * 1.08], ...wholeTicks(this.slots ?? 1) },
       yaxis2: { overlaying: "y", side: "right", rangemode: "tozero", showgrid: false, tickformat: "~s" },
       margin: { l: 46, r: 46, t: 26, b: 32 },
       showlegend: true,
@@ -112,6 +112,9 @@ export class Plots {
     });
   }
 }
+
+// Slots are whole: a card of two has no tick at one and a half.
+const wholeTicks = (most) => (most < 8 ? { dtick: 1, tickformat: "d" } : { tickformat: "~s" });
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
