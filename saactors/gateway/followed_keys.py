@@ -35,7 +35,7 @@ from saactors.esp.sa_formats.wireshark import UNSUPPORTED_SUITE, parse_key_table
 LOOK_S: Final = 0.02
 LINES_KEPT: Final = 65_536  # lines that are known again; their digests, not their keys
 LINE_BYTES_MAX: Final = 4096
-_READ_BYTES: Final = 1 << 20
+_READ_BYTES: Final = 1 << 14  # about 80 lines, which are read in a few ms; then others' turn comes
 
 
 class Found(NamedTuple):
@@ -84,11 +84,15 @@ class FollowedKeys:
         if len(self._known) > LINES_KEPT:
             self._known.popitem(last=False)
         try:
-            [entry] = parse_key_table(line.decode("utf-8", "replace"), self._name).entries
-            if entry.suite == UNSUPPORTED_SUITE:
+            # Text has more ends of lines than the file, so that none or two may be in one.
+            entries = parse_key_table(line.decode("utf-8", "replace"), self._name).entries
+            if len(entries) != 1:
+                found.problems.append(f"line {self._line}: found {len(entries)} SAs, expected one")
+                return
+            if entries[0].suite == UNSUPPORTED_SUITE:
                 found.problems.append(f"line {self._line}: a suite that we do not have")
                 return
-            association = entry.association(self._name)
+            association = entries[0].association(self._name)
         except KeyTableError as problem:
             found.problems.append(f"line {self._line}: {problem.problem}")
             return
@@ -122,46 +126,86 @@ async def follow_file(
     """Give ``deliver`` what is in the file and what is appended, until cancelled.
 
     The file may be missing yet, and may be replaced. One that others than its owner can read is
-    used and complained about: the keys are out already.
+    used and complained about: the keys are out already. One that others can write is not used, as
+    long as they can: they could have our traffic sealed with keys of theirs.
     """
-    descriptor, at, told = -1, 0, False
+    tail, told = _Tail(path), ""
     try:
         while True:
-            now = _status(path)
-            if now is not None and (descriptor < 0 or not _is_same(descriptor, now, at)):
-                if descriptor >= 0:
-                    os.close(descriptor)
-                descriptor, at = _opened(path), 0
+            look = tail.look()
+            if look.is_new:
                 keys.handle_replaced()
-                if now.st_mode & (stat.S_IRWXG | stat.S_IRWXO) and not told:
-                    told = True
-                    await deliver(Found([], [f"{path} can be read by others; chmod 600 it"]))
-            while descriptor >= 0 and (octets := os.pread(descriptor, _READ_BYTES, at)):
-                at += len(octets)
-                found = keys.handle_bytes(octets)
-                if found.sas or found.problems:
-                    await deliver(found)
-            await trio.sleep(LOOK_S)
+            if look.complaint not in {"", told}:
+                await deliver(Found([], [look.complaint]))
+            told = look.complaint
+            found = keys.handle_bytes(look.octets)
+            if found.sas or found.problems:
+                await deliver(found)
+            await trio.sleep(0 if look.octets else LOOK_S)
     finally:
-        if descriptor >= 0:
-            os.close(descriptor)
+        tail.close()
 
 
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return Path(path).stat()
-    except OSError:
-        return None
+class _Look(NamedTuple):
+    """What has been appended; ``is_new``: at the beginning of a file that was not read before."""
+
+    octets: bytes = b""
+    is_new: bool = False
+    complaint: str = ""
 
 
-def _opened(path: str) -> int:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return -1
+class _Tail:
+    """A file by its path, and how far it has been read."""
 
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = -1
+        self._at = 0
 
-def _is_same(descriptor: int, now: os.stat_result, at: int) -> bool:
-    """Whether the path still leads to the file that is read, and that has not become shorter."""
-    ours = os.fstat(descriptor)
-    return (ours.st_dev, ours.st_ino) == (now.st_dev, now.st_ino) and now.st_size >= at
+    def look(self) -> _Look:
+        """Read on. A file that has been replaced is read to its end first."""
+        is_new = False
+        try:
+            octets, complaint = self._read()
+            if not octets and self._is_replaced():
+                self.close()
+                # A pipe without a writer would have us wait.
+                flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+                self._descriptor = os.open(self._path, flags)
+                self._at, is_new = 0, True
+                octets, complaint = self._read()
+        except FileNotFoundError:
+            return _Look()
+        except OSError as error:
+            return _Look(is_new=is_new, complaint=f"{self._path}: {error.strerror}")
+        return _Look(octets, is_new, complaint)
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _read(self) -> tuple[bytes, str]:
+        """The next bytes, and what is to be said of the file."""
+        if self._descriptor < 0:
+            return b"", ""
+        mode, complaint = os.fstat(self._descriptor).st_mode, ""
+        if not stat.S_ISREG(mode):
+            return b"", f"{self._path} is not followed: found no regular file, expected one"
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return b"", f"{self._path} is not followed: others can write it; chmod 600 it"
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            complaint = f"{self._path} can be read by others; chmod 600 it"
+        octets = os.pread(self._descriptor, _READ_BYTES, self._at)
+        self._at += len(octets)
+        return octets, complaint
+
+    def _is_replaced(self) -> bool:
+        """Whether the path leads to another file than the one that is read, or that was cut."""
+        now = Path(self._path).stat()
+        if self._descriptor < 0:
+            return True
+        ours = os.fstat(self._descriptor)
+        is_same = (ours.st_dev, ours.st_ino) == (now.st_dev, now.st_ino)
+        return not is_same or now.st_size < self._at

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saactors.errors import KeyTableError, OutputError
+from saactors.errors import KeyTableError
 from saactors.esp.association import association_at
 from saactors.esp.open_layout import MODE_NOT_STATED
 from saactors.esp.sa_formats.wireshark import UNSUPPORTED_SUITE, format_key_table
 from saactors.esp.suites import SUITES
 from saactors.model.sa import Mode, SaTable
 from saactors.model.verdicts import Verdict
-from saactors.scenario.sa_files import read_key_table, write_sa_file
+from saactors.scenario.sa_files import read_key_table, read_sas, write_sa_file
 
 V4 = ("192.0.2.1", "198.51.100.2")
 V6 = ("2001:db8::1", "2001:db8:ffff::2")
 KEY = "0123456789abcdef" * 2 + "5a5a5a5a"  # 16 bytes and salt
 GCM = "AES-GCM with 16 octet ICV [RFC4106]"
 LINE = f'"IPv4","10.0.0.1","10.0.0.2","0x00001001","{GCM}","0x{KEY}","NULL",""'
+LINE_FIELDS = [*LINE.removesuffix(',""').strip('"').split('","'), ""]
 
 
 def write_key_table(path: Path, sas: SaTable, first_sequences: tuple[int, ...] = ()) -> None:
@@ -131,6 +131,24 @@ def test_suites_that_we_do_not_have_are_counted_by_name(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("field", [4, 6])
+def test_what_is_no_algorithm_s_name_is_not_quoted(tmp_path: Path, field: int) -> None:
+    """It may be a password in the wrong field."""
+    fields = list(LINE_FIELDS)
+    fields[field] = "correct horse battery"
+    line = ",".join(f'"{text}"' for text in fields)
+    (shown,) = read_key_table(written(tmp_path, line)).unsupported
+    assert shown in (f"text of 21 characters / {fields[6]}", f"{GCM} / text of 21 characters")
+
+
+def test_an_spi_is_quoted_only_if_it_can_be_one(tmp_path: Path) -> None:
+    """Asterisks stand for its digits, not for anything."""
+    with pytest.raises(KeyTableError, match="SPI 0x0000100\\*, expected addresses"):
+        read_sas(written(tmp_path, LINE.replace("0x00001001", "0x0000100*")))
+    with pytest.raises(KeyTableError, match=":1: field 4: expected a 32-bit number"):
+        read_sas(written(tmp_path, LINE.replace("0x00001001", "hunter*2")))
+
+
 @pytest.mark.parametrize(
     ("icv_bits", "suite"),
     [(128, "aes-gcm-128"), (96, "aes-gcm-128-icv12"), (64, "aes-gcm-128-icv8")],
@@ -204,7 +222,6 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
         read_key_table(tmp_path / "binary")
 
 
-LINE_FIELDS = LINE.strip('"').split('","')
 FIELDS = st.one_of(
     st.sampled_from(
         [*LINE_FIELDS, "*", "Any", "IPv6", "::1", "64-bit", "0x", "-1", "AES-CBC [RFC3602]"]
@@ -283,21 +300,6 @@ def test_the_lines_are_wireshark_s_to_the_letter(esp: Any, tmp_path: Path) -> No
         f'"IPv4","*","*","0x00002001",{ending}\n'
         f'"IPv6","*","*","0x00002001",{ending}\n'
     )
-
-
-def test_a_key_table_is_readable_by_its_owner_alone(esp: Any, tmp_path: Path) -> None:
-    """Mode 0600, also where the file was there before and open to all."""
-    file = tmp_path / "esp_sa"
-    for _ in range(2):
-        write_key_table(file, esp.table(esp.Form()))
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        file.chmod(0o644)
-
-
-def test_a_key_table_that_cannot_be_written_says_so(esp: Any, tmp_path: Path) -> None:
-    """The path and the reason."""
-    with pytest.raises(OutputError, match="cannot be written: Is a directory"):
-        write_key_table(tmp_path, esp.table(esp.Form()))
 
 
 @pytest.mark.parametrize("mode", Mode)

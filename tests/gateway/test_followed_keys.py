@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
@@ -92,6 +93,33 @@ def test_a_line_without_end_does_not_fill_the_memory() -> None:
     assert len(keys.handle_bytes(b"\n" + lines(association(0x1000))).sas) == 1
 
 
+@pytest.mark.parametrize(
+    "between", ["\N{NO-BREAK SPACE}", "\x1c# comment", "{line}\x0c{line}", "\N{LINE SEPARATOR}"]
+)
+def test_what_ends_lines_elsewhere_ends_none_here(between: str) -> None:
+    """A line is one SA or a problem, and the next line is taken all the same."""
+    given = between.replace("{line}", lines(association(0x1000)).decode().strip())
+    found = followed().handle_bytes(f"{given}\n".encode() + lines(association(0x1001)))
+    assert [problem.partition(":")[0] for problem in found.problems] == ["line 1"]
+    assert found.sas == [("out", association(0x1001))]
+
+
+def test_lines_of_strongswan_s_plugin_are_read() -> None:
+    """Eight fields, the old name of GCM, an empty key behind 0x; both directions of a child."""
+    key = "00112233" * 5
+    plugin = [
+        f'"IPv4","{source}","{destination}","0x{spi:08x}","AES-GCM [RFC4106]","0x{key}",'
+        '"ANY 128 bit authentication [no checking]","0x"\n'
+        for source, destination, spi in ((THEIRS, OURS, 0xC0000001), (OURS, THEIRS, 0xC0000002))
+    ]
+    found = followed().handle_bytes("".join(plugin).encode())
+    assert found.problems == []
+    assert [(way, sa.spi, sa.suite) for way, sa in found.sas] == [
+        ("in", 0xC0000001, "aes-gcm-128"),
+        ("out", 0xC0000002, "aes-gcm-128"),
+    ]
+
+
 @pytest.mark.trio
 async def test_a_file_is_followed_from_before_it_is_there_through_a_replacement(
     tmp_path: Path,
@@ -141,3 +169,71 @@ async def test_a_file_that_others_can_read_is_complained_about(tmp_path: Path) -
         await follow_file(str(path), followed(), deliver)
     assert problems == [f"{path} can be read by others; chmod 600 it"]
     assert spis == [0x1000]
+
+
+async def taken(path: Path, seconds: float = 0.3) -> tuple[list[int], list[str]]:
+    """SPIs and problems of what is delivered meanwhile."""
+    spis: list[int] = []
+    problems: list[str] = []
+
+    async def deliver(found: Found) -> None:
+        problems.extend(found.problems)
+        spis.extend(sa.spi for _, sa in found.sas)
+
+    with trio.move_on_after(seconds):
+        await follow_file(str(path), followed(), deliver)
+    return spis, problems
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+async def test_a_file_that_others_can_write_is_not_used_until_they_cannot(
+    tmp_path: Path, mode: int
+) -> None:
+    """They could have our traffic sealed with keys of theirs."""
+    path = tmp_path / "esp_sa"
+    path.write_bytes(lines(association(0x1000)))
+    path.chmod(mode)
+    assert await taken(path) == (
+        [],
+        [f"{path} is not followed: others can write it; chmod 600 it"],
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_after, 0.1, lambda: path.chmod(0o600))
+        spis, problems = await taken(path)
+    assert (spis, len(problems)) == ([0x1000], 1)
+
+
+async def _after(seconds: float, act: Callable[[], object]) -> None:
+    await trio.sleep(seconds)
+    act()
+
+
+@pytest.mark.trio
+async def test_what_is_no_file_is_told_and_holds_nobody_up(tmp_path: Path) -> None:
+    """A pipe that nobody writes would be waited for; a folder cannot be read."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    for path in (pipe, tmp_path):
+        spis, problems = await taken(path, 0.1)
+        assert spis == []
+        assert problems == [f"{path} is not followed: found no regular file, expected one"]
+
+
+@pytest.mark.trio
+async def test_a_file_that_is_replaced_is_read_to_its_end(tmp_path: Path) -> None:
+    """What was appended right before would be missed otherwise."""
+    path = tmp_path / "esp_sa"
+    path.write_bytes(lines(association(0x1000)))
+    path.chmod(0o600)
+
+    def rotate() -> None:
+        with path.open("ab") as file:
+            file.write(lines(association(0x1001)))
+        path.rename(tmp_path / "rotated")
+        path.touch(0o600)
+        path.write_bytes(lines(association(0x1002)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_after, 0.1, rotate)
+        assert await taken(path) == ([0x1000, 0x1001, 0x1002], [])

@@ -26,6 +26,7 @@ from saactors.scenario.sa_files import FORMATS, Sas, format_sas, read_key_table,
 
 ENDS = {4: ("192.0.2.1", "198.51.100.7"), 6: ("2001:db8::1", "2001:db8:ffff::2")}
 KEY = bytes(range(36))
+NO_ENDS: dict[str, Any] = {"source": None, "destination": None}
 PRINTED = f"""\
 src 192.0.2.1 dst 198.51.100.7
 \tproto esp spi 0x00001001(4097) reqid 1(0x00000001) mode tunnel
@@ -146,17 +147,29 @@ def test_what_is_wrong_with_ip_xfrm_is_told_by_line(
     assert KEY[:16].hex() not in str(refused.value)
 
 
-@given(st.lists(st.tuples(st.sampled_from(("in", "out")), sas([s for s in SUITES if dpdk.has(s)],
-       extended_sequence=False, first_sequence=1)), max_size=4))  # fmt: skip
+@given(st.lists(st.tuples(st.sampled_from(("in", "out")),
+       sas([s for s in SUITES if dpdk.has(s)])), max_size=4))  # fmt: skip
 def test_dpdk_gives_back_what_it_can_say(found: Sas) -> None:
-    """Every suite it has; endpoints of tunnels only."""
+    """Every suite it has, extended numbers; endpoints of tunnels only."""
     put_in = [
-        (way, replace(sa, source=None, destination=None) if sa.mode is Mode.TRANSPORT else sa)
+        (way, replace(sa, **(NO_ENDS if sa.mode is Mode.TRANSPORT else {}),
+                      first_sequence=sa.first_sequence if sa.extended_sequence else 1))
         for way, sa in found
-    ]
+    ]  # fmt: skip
     text = format_dpdk(dpdk.DpdkFile(tuple(put_in)))
     assert "#" not in text
     assert list(parse_dpdk(text, "x").sas) == put_in
+
+
+@pytest.mark.parametrize(("words", "first"), [("esn 4294967297", 4294967297), ("esn 0", 1)])
+def test_dpdk_s_first_extended_number_is_read(words: str, first: int) -> None:
+    """Its guide: the initial value of the extended sequence number."""
+    key = KEY[:20].hex(":")
+    line = f"sa out 4097 aead_algo aes-128-gcm aead_key {key} mode transport {words}"
+    ((_, sa),) = parse_dpdk(line, "x").sas
+    assert (sa.extended_sequence, sa.first_sequence) == (True, first)
+    with pytest.raises(KeyTableError, match="x:1: esn: expected a number from 0 to"):
+        parse_dpdk(f"{line}x", "x")
 
 
 @pytest.mark.shared
@@ -211,7 +224,10 @@ def test_what_a_format_cannot_say_is_a_comment_or_refused() -> None:
     with pytest.raises(ParameterError, match="a suite that DPDK's ipsec-secgw has"):
         format_sas([("out", sa)], "dpdk")
     gcm = replace(sa, suite="aes-gcm-128", key=KEY[:20])
-    assert "extended_sequence, path_mtu_bytes, headers cannot" in format_sas([("out", gcm)], "dpdk")
+    assert format_sas([("out", gcm)], "dpdk").startswith(comment)
+    transport = replace(gcm, mode=Mode.TRANSPORT, extended_sequence=False, first_sequence=7)
+    ends = "# SPI 0x00001001: source, destination, first_sequence, path_mtu_bytes, headers cannot"
+    assert format_sas([("in", transport)], "dpdk").startswith(ends)
     nowhere = Association(0x1001, "aes-gcm-128", KEY[:20], mode=Mode.TRANSPORT)
     with pytest.raises(ParameterError, match="both, for ip xfrm"):
         format_ip_xfrm([nowhere])

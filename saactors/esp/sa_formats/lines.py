@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
 
 from saactors.errors import KeyTableError, ParameterError
 from saactors.esp.association import Association
@@ -17,10 +15,6 @@ Algorithms = tuple[str, str, int, int]
 """Encryption and integrity as the format names them, bytes of key and salt, bytes of the ICV."""
 
 
-_KEY: Final = re.compile(r"[0-9a-fA-F]{16}")
-_QUOTED_MAX: Final = 48  # Wireshark's longest name of an algorithm has 40 characters
-
-
 class LineError(Exception):
     """What is wrong with a line, in words that hold nothing of it that may be secret."""
 
@@ -30,13 +24,6 @@ def take(words: list[str], name: str) -> str:
     if not words:
         raise LineError(f"{name}: found nothing, expected a value")
     return words.pop(0)
-
-
-def quotable(text: str) -> str:
-    """A text for a message, if it does not look like a key that stands in the wrong place."""
-    if len(text) > _QUOTED_MAX or _KEY.search(text):
-        return f"(hidden, {len(text)} characters)"
-    return text
 
 
 def known(name: str, names: Iterable[str], otherwise: str) -> str:

@@ -18,7 +18,7 @@ mode.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -29,8 +29,9 @@ import numpy as np
 from saactors.errors import KeyTableError, ParameterError
 from saactors.esp.association import Association, integrity_key_row, key_row
 from saactors.esp.open_layout import MODE_NOT_STATED
-from saactors.esp.sa_formats.lines import LineError, quotable
-from saactors.esp.suites import SUITE_NUMBERS, SUITES, Suite
+from saactors.esp.sa_formats.lines import LineError
+from saactors.esp.sa_formats.wireshark_names import NUMBERS_BY_NAMES, names_of, quoted
+from saactors.esp.suites import SUITE_NUMBERS, SUITES
 from saactors.model.sa import SA, Mode, SaTable
 
 ANY: Final = "*"
@@ -41,44 +42,8 @@ _ESCAPED: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
 _FIELDS_MIN: Final = 8
 _PROTOCOLS: Final = {"IPv4": 4, "IPv6": 6, ANY: 0, "Any": 0}
 _SEQUENCE_LENGTHS: Final = {"32-bit": False, "64-bit": True}
-_OLD_GCM: Final = "AES-GCM [RFC4106]"
-_UNCHECKED: Final = "ANY {} bit authentication [no checking]"
-"""How Wireshark before 3.6 named AES-GCM by its ICV; strongSwan's save-keys still does."""
-
-
-def _names_of(suite: Suite) -> tuple[str, str]:
-    """What stands in the fields for encryption and authentication."""
-    if not suite.wireshark_encryption:
-        return suite.ike_proposal, "NULL"
-    return suite.wireshark_encryption, suite.wireshark_integrity
-
-
-def _numbers_by_names() -> dict[tuple[str, str], list[int]]:
-    """The suites that carry a pair of names; they differ by the size of the key."""
-    numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for number, suite in enumerate(SUITES):
-        numbers[_names_of(suite)].append(number)
-        if suite.name.startswith("aes-gcm"):
-            numbers[_OLD_GCM, _UNCHECKED.format(8 * suite.icv_bytes)].append(number)
-    return dict(numbers)
-
-
-_BY_NAMES: Final = _numbers_by_names()
-
-# What Wireshark calls the algorithms that no suite of ours has.
-_OTHERS: Final = (
-    {
-        "TripleDES-CBC [RFC2451]", "TripleDes-CBC [RFC2451]", "DES-CBC [RFC2405]",
-        "CAST5-CBC [RFC2144]", "BLOWFISH-CBC [RFC2451]", "TWOFISH-CBC", "SERPENT-CBC",
-        "AES-GCM with 4 octet ICV [RFC4106]", _OLD_GCM,
-    },
-    {
-        "HMAC-MD5-96 [RFC2403]", "HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]",
-        "MAC-RIPEMD-160-96 [RFC2857]", "AES-XCBC-MAC-96 [RFC3566]",
-        *(_UNCHECKED.format(bits) for bits in (64, 96, 128, 192, 256)),
-    },
-)  # fmt: skip
-_QUOTABLE: Final = tuple({names[place] for names in _BY_NAMES} | _OTHERS[place] for place in (0, 1))
+# What an SPI may look like, in which asterisks stand for digits.
+_SPI_PATTERN: Final = re.compile(r"[0-9*]{1,10}|0x[0-9a-f*]{1,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +89,7 @@ class KeyTableEntry:
             KeyTableError: it has patterns, and so is no SA; ``name`` is what it calls the file.
         """
         if ANY in self.source + self.destination + self.spi:
-            spi = quotable(self.spi)
-            problem = f"found a pattern in the line of SPI {spi}, expected addresses and SPI"
+            problem = f"found a pattern in the line of SPI {self.spi}, expected addresses and SPI"
             raise KeyTableError(name, 0, problem)
         try:
             return Association(
@@ -195,7 +159,7 @@ def parse_key_table(text: str, name: str) -> KeyTable:
             fields = _split(line)
             entries.append(_entry(fields))
             if entries[-1].suite == UNSUPPORTED_SUITE:
-                unsupported[f"{_quoted(fields[4], 0)} / {_quoted(fields[6], 1)}"] += 1
+                unsupported[quoted(fields[4], fields[6])] += 1
         except LineError as error:
             raise KeyTableError(name, number, str(error)) from None
     return KeyTable(entries, unsupported)
@@ -231,11 +195,6 @@ def _split(line: str) -> list[str]:
     return fields
 
 
-def _quoted(text: str, place: int) -> str:
-    """An algorithm's name for a message; anything else may be a secret in the wrong field."""
-    return text if text in _QUOTABLE[place] else f"text of {len(text)} characters"
-
-
 def _unescape(found: re.Match[str]) -> str:
     code = found[1]
     return chr(int(code[1:], 16)) if len(code) > 1 else code
@@ -265,7 +224,7 @@ def _entry(fields: list[str]) -> KeyTableEntry:
 
 def _suite_and_keys(fields: list[str]) -> tuple[int, bytes, bytes]:
     """The suite that keys of these sizes are for; no keys for a suite that we do not have."""
-    suites = _BY_NAMES.get((fields[4], fields[6]), [])
+    suites = NUMBERS_BY_NAMES.get((fields[4], fields[6]), [])
     if not suites:
         return UNSUPPORTED_SUITE, b"", b""
     key, integrity_key = _key(fields[5], 6), _key(fields[7], 8)
@@ -311,8 +270,9 @@ def _spi(text: str) -> str:
                 return text
         except ValueError:
             pass
-        raise LineError("field 4: expected a 32-bit number such as 0x00001001, or *")
-    return text.lower()
+    elif _SPI_PATTERN.fullmatch(text.lower()):
+        return text.lower()
+    raise LineError("field 4: expected a 32-bit number such as 0x00001001, or *")
 
 
 def _sequence_high(text: str) -> int:
@@ -326,7 +286,7 @@ def _sequence_high(text: str) -> int:
 
 def _lines(association: Association) -> Iterator[str]:
     suite = association.parameters
-    encryption, authentication = _names_of(suite)
+    encryption, authentication = names_of(suite)
     keys = [f"0x{key.hex()}" if key else "" for key in (association.key, association.integrity_key)]
     for protocol, source, destination in _outer_headers(association):
         fields = [
