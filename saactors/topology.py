@@ -68,6 +68,7 @@ EMITTERS: Final = (
     "edges",
     "depths",
     "bursts",
+    "log",
 )
 
 

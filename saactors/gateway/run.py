@@ -23,6 +23,7 @@ from saactors.gateway.commands import answer
 from saactors.gateway.control.server import run_control
 from saactors.gateway.control.socket_file import SocketFile
 from saactors.gateway.gateway import Gateway
+from saactors.gateway.log_news import log_told
 from saactors.gateway.rekeying import follow_keys
 from saactors.gateway.reload import reload
 from saactors.gateway.service_manager import ServiceManager
@@ -73,6 +74,7 @@ def run_gateway(path: str, on_ready: OnReady) -> Ended:
     warm_up(plan_of(file))
     with ExitStack() as files:
         gateway = Gateway(file, files)
+        files.enter_context(log_told(gateway.parts.system.emitters["log"], gateway.parts.clock))
         socket = SocketFile(file.gateway.control)
         files.callback(socket.close)
         try:

@@ -72,6 +72,16 @@ class RunEnded(Event):
     host_time_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Logged(Event):
+    """A line of a gateway's log: for whoever is attached and does not see standard error."""
+
+    kind: ClassVar[str] = "logged"
+    level: str
+    message: str
+    fields: Mapping[str, Scalar] = field(default_factory=dict)
+
+
 # Security associations and the card's cache.
 
 
@@ -288,6 +298,7 @@ EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType(
             RunStarted,
             RuleChanged,
             RunEnded,
+            Logged,
             SaAdded,
             SaDeleted,
             SaPinned,

@@ -56,6 +56,7 @@ class PerfettoWriter:
         self._drawn: dict[type[Event], Callable[[Any], None]] = {
             kinds.RunStarted: self._run,
             kinds.RuleChanged: self._run,
+            kinds.Logged: self._run,
             kinds.RunEnded: self._run,
             kinds.SaAdded: self._sa,
             kinds.SaDeleted: self._sa,

@@ -35,6 +35,7 @@ def one_of_each() -> list[Event]:
         events.SaDeleted(19, 0, 0x1F2E3D4C, "asked"),
         events.SaPinned(19, 1, 0x99, "nic"),
         events.CardResized(19, 16),
+        events.Logged(19, "warning", "sa_not_retired", {"problem": "busy"}),
         events.BurstHandled(19, "keeper", 1, 9, 18),
         events.EdgeDepth(19, "arbiter_nic", 3),
         events.MetricSampled(19, 1, 0x99, 12.5),
