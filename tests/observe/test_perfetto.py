@@ -134,6 +134,7 @@ def test_every_kind_of_event_has_its_place(one_of_each: list[Event]) -> None:
     assert trace.instants["run/run"] == [
         (0, "run started"),
         (19, "rule changed"),
+        (19, "logged"),
         (20, "run ended"),
     ]
     assert trace.instants["run/drops"] == [(7, "unknown_spi")]
