@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import trio
+
 from saactors import __version__
 from saactors.gateway.parts import Parts
 from saactors.gateway.sa_views import SaViews
@@ -92,6 +94,7 @@ def status(
         "uptime_ns": parts.clock.now_ns(),
         "ready": ready,
         "draining": draining,
+        "tasks": trio.lowlevel.current_statistics().tasks_living,
         "rule": rule_status(parts),
         "card": card_status(parts),
         "packets": packet_totals(parts),

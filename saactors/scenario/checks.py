@@ -29,7 +29,8 @@ def cross_problems(scenario: Scenario) -> Iterator[Problem]:
             yield _at(("policies", i, "peer"), hint)
         if policy.template is not None:
             yield from _form(("policies", i, "template"), policy.template)
-        if policy.sa is not None:
+        # A gateway's policy may name an SA that comes later (saactors ctl sa add).
+        if policy.sa is not None and (type(scenario) is Scenario or policy.sa in given):
             yield from _named_sa(("policies", i, "sa"), policy, given)
 
 

@@ -124,6 +124,7 @@ class Status(Answer):
     uptime_ns: int
     ready: bool
     draining: bool
+    tasks: Annotated[int, told("of trio's, in the gateway's process")]
     rule: RuleInUse
     card: Card
     packets: Packets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -10,8 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from saactors.esp.association import Address
-from saactors.gateway.ports.port import SLOT_BYTES, Octets
-from saactors.model.packets import Chunk
+from saactors.gateway.ports.port import SLOT_BYTES, Octets, read_only
+from saactors.gateway.ports.system_calls import (
+    COUNTS,
+    RECEIVED,
+    RECEIVED_BYTES,
+    SENT,
+    SENT_BYTES,
+    TRUNCATED,
+)
+from saactors.model.compiled import compiled
+from saactors.model.packets import PACKET, Chunk
 from saactors.traces.reader import CaptureReader, open_capture
 from saactors.traces.writer import CaptureWriter
 
@@ -35,23 +45,12 @@ class CapturePort:
         self.name, self.side, self.detail = name, side, path
         self._chunks: Iterator[Chunk] = iter(trace)
         self._writer = writer
-        self._speed = speed
+        self._speed = float(speed)
         self._files = files
         self._chunk: Chunk | None = None
         self._row = 0
         self._began_ns: int | None = None
-        self._counts = dict.fromkeys(
-            (
-                "received_packets",
-                "received_bytes",
-                "sent_packets",
-                "sent_bytes",
-                "ring_dropped",
-                "send_refused",
-                "truncated",
-            ),
-            0,
-        )
+        self._counts = np.zeros(COUNTS, np.int64)
 
     def fileno(self) -> int:
         """None: packets are due by time."""
@@ -59,39 +58,48 @@ class CapturePort:
 
     def next_ns(self) -> int | None:
         """When the next packet is due; None behind the last."""
-        if not self._more() or self._began_ns is None:
-            return 0 if self._more() else None
+        if not self._more():
+            return None
+        if self._began_ns is None:
+            return 0
         assert self._chunk is not None
-        return self._began_ns + round(int(self._chunk.packets["time_ns"][self._row]) / self._speed)
+        time_ns = int(self._chunk.packets["time_ns"][self._row])
+        return self._began_ns + math.ceil(time_ns / self._speed)
 
     def receive(self, arena: Octets, packets: npt.NDArray[np.void], now_ns: int) -> int:
         """Take the packets whose time has come; what a snap length cut stays as it was captured."""
         if self._began_ns is None:
             self._began_ns = now_ns
         count = 0
-        while count < len(packets) and (due_ns := self.next_ns()) is not None and due_ns <= now_ns:
+        while count < len(packets) and self._more():
             assert self._chunk is not None
-            packet = self._chunk.packets[self._row]
-            self._row += 1
-            start, size = int(packet["offset"]), int(packet["captured_bytes"])
-            if size > SLOT_BYTES:
-                self._counts["truncated"] += 1
-                continue
-            at = count * SLOT_BYTES
-            arena[at : at + size] = self._chunk.data[start : start + size]
-            packets[count] = packet
-            packets[count]["offset"], packets[count]["time_ns"] = at, now_ns
-            self._counts["received_packets"] += 1
-            self._counts["received_bytes"] += size
-            count += 1
+            row, count = take_due(
+                self._chunk.packets,
+                read_only(self._chunk.data),
+                self._row,
+                arena,
+                packets,
+                count,
+                now_ns,
+                now_ns - self._began_ns,
+                self._speed,
+                self._counts,
+            )
+            if row == self._row:
+                break  # the next one is not due
+            self._row = row
         return count
 
     def send(
         self, data: Octets, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int32]
     ) -> int:
-        """Write packets, if they are wanted."""
-        self._counts["sent_packets"] += len(starts)
-        self._counts["sent_bytes"] += int(lengths.sum())
+        """Write packets, if they are wanted.
+
+        Raises:
+            OutputError: the file cannot be written on.
+        """
+        self._counts[SENT] += len(starts)
+        self._counts[SENT_BYTES] += lengths.sum()
         if self._writer is not None:
             times = np.full(len(starts), time.time_ns())
             self._writer.write(data, starts, lengths, times)
@@ -103,7 +111,16 @@ class CapturePort:
 
     def statistics(self) -> dict[str, int]:
         """Counts since the port was opened."""
-        return dict(self._counts)
+        counts = self._counts
+        return {
+            "received_packets": int(counts[RECEIVED]),
+            "received_bytes": int(counts[RECEIVED_BYTES]),
+            "sent_packets": int(counts[SENT]),
+            "sent_bytes": int(counts[SENT_BYTES]),
+            "send_refused": 0,
+            "truncated": int(counts[TRUNCATED]),
+            "ring_dropped": 0,
+        }
 
     def close(self) -> None:
         """Close both captures."""
@@ -118,6 +135,50 @@ class CapturePort:
         return True
 
 
+@compiled
+def take_due(
+    captured: npt.NDArray[np.void],
+    data: Octets,
+    row: int,
+    arena: Octets,
+    packets: npt.NDArray[np.void],
+    count: int,
+    now_ns: int,
+    played_ns: int,
+    speed: float,
+    counts: npt.NDArray[np.int64],
+) -> tuple[int, int]:
+    """Copy what is due ``played_ns`` after the start, from ``row`` on, to ``packets[count:]``.
+
+    Returns the row to go on with and the packets there are then.
+    """
+    while row < len(captured) and count < len(packets):
+        if math.ceil(captured[row].time_ns / speed) > played_ns:
+            break
+        start, size = captured[row].offset, captured[row].captured_bytes
+        row += 1
+        if size > SLOT_BYTES:
+            counts[TRUNCATED] += 1
+            continue
+        slot = count * SLOT_BYTES
+        for place in range(size):
+            arena[slot + place] = data[start + place]
+        packets[count] = captured[row - 1]
+        packets[count].offset = slot
+        packets[count].time_ns = now_ns
+        counts[RECEIVED] += 1
+        counts[RECEIVED_BYTES] += size
+        count += 1
+    return row, count
+
+
+def _compile() -> None:
+    """Have the compiler done before the clock of the trace runs."""
+    octets, none = np.zeros(0, np.uint8), np.zeros(0, PACKET)
+    counts = np.zeros(COUNTS, np.int64)
+    take_due(none, read_only(octets), 0, octets, none, 0, 0, 0, 1.0, counts)
+
+
 def open_played(name: str, side: str, path: str, write: str | None, speed: float) -> CapturePort:
     """Open a capture to be played, and perhaps one to be written.
 
@@ -128,4 +189,5 @@ def open_played(name: str, side: str, path: str, write: str | None, speed: float
     with ExitStack() as opening:
         trace = opening.enter_context(open_capture(path))
         writer = opening.enter_context(CaptureWriter(write)) if write is not None else None
+        _compile()
         return CapturePort(name, side, path, trace, writer, speed, opening.pop_all())

@@ -105,7 +105,10 @@ def take_in(
     port: int,
     now_ns: int,
 ) -> tuple[int, int]:
-    """Make whole packets of what was received; returns (packets, truncated ones left out)."""
+    """Make whole packets of what was received; returns (packets, truncated ones left out).
+
+    Packet i ends up in slot i: behind a truncated one, packets move up.
+    """
     row = truncated = 0
     for number in range(got):
         message = messages[number]
@@ -127,6 +130,11 @@ def take_in(
                 length,
             )
             length += header
+        if row < number:
+            slot = row * SLOT_BYTES
+            for place in range(length):
+                arena[slot + place] = arena[start + place]
+            start = slot
         packet = packets[row]
         fill_packet(packet, arena, start, length, length, RAW, now_ns)
         row += 1

@@ -19,6 +19,9 @@ _IP_RECVTOS, _IPV6_RECVTCLASS = 13, 66
 _PACKET_IGNORE_OUTGOING, _SOL_PACKET = 23, 263
 _ETH_P_ALL, _ETH_P_IP, _ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
 _SO_ATTACH_FILTER = 26
+_TO_OTHERS = 3  # PACKET_OTHERHOST
+# What a classic BPF program loads of a packet beside its octets (SKF_AD_OFF + …).
+_PROTOCOL, _PACKET_TYPE, _VLAN_TAG_PRESENT = 0xFFFFF000, 0xFFFFF004, 0xFFFFF030
 
 
 def open_udp(name: str, side: str, address: Address, port: int, buffer_bytes: int) -> SocketPort:
@@ -65,6 +68,9 @@ def open_esp(name: str, side: str, address: Address, buffer_bytes: int) -> Socke
 def open_packet(name: str, side: str, interface: str, peer: bytes, buffer_bytes: int) -> SocketPort:
     """A port for the IP packets of an Ethernet interface, sent to one neighbour.
 
+    The interface must not merge or cut packets (GRO, LRO; and TSO and checksum offload of a veth
+    pair's other end): ``ethtool -K IFACE gro off lro off``. Merged ones are ``truncated``.
+
     Raises:
         ParameterError: there is no such interface, or this user may not open it.
     """
@@ -76,9 +82,14 @@ def open_packet(name: str, side: str, interface: str, peer: bytes, buffer_bytes:
         opened = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
     except PermissionError:
         raise _not_permitted(name) from None
-    _only_ip(opened)
+    _only_our_ip(opened)
     opened.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
-    opened.bind((interface, _ETH_P_ALL))
+    try:
+        opened.bind((interface, _ETH_P_ALL))
+    except OSError as problem:
+        opened.close()
+        found = f"{interface}: {problem.strerror}"
+        raise ParameterError(f"ports: {name}", found, "an interface that is there") from None
     return SocketPort(
         opened,
         name=name,
@@ -98,6 +109,10 @@ def _socket(address: Address, kind: int, protocol: int, name: str) -> socket.soc
         opened = socket.socket(family, kind, protocol)
     except PermissionError:
         raise _not_permitted(name) from None
+    except OSError as problem:
+        found = f"{address}: {problem.strerror}"
+        expected = f"an address of a protocol that this host has; IPv{address.version} is off"
+        raise ParameterError(f"ports: {name}", found, expected) from None
     if address.version == 4:
         opened.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _DISCOVER_DO)
         opened.setsockopt(socket.IPPROTO_IP, _IP_RECVTOS, 1)
@@ -110,6 +125,10 @@ def _socket(address: Address, kind: int, protocol: int, name: str) -> socket.soc
 
 
 def _bind(opened: socket.socket, address: Address, port: int, name: str) -> None:
+    if address.is_unspecified:
+        opened.close()
+        expected = "one address of this host: SAs are found by the address that packets came to"
+        raise ParameterError(f"ports: {name}", str(address), expected)
     try:
         opened.bind((str(address), port))
     except OSError as problem:
@@ -121,13 +140,21 @@ def _bind(opened: socket.socket, address: Address, port: int, name: str) -> None
         raise ParameterError(f"ports: {name}", found, expected) from None
 
 
-def _only_ip(opened: socket.socket) -> None:
-    """Let the kernel hand over IPv4 and IPv6 alone, by a classic BPF program."""
+def _only_our_ip(opened: socket.socket) -> None:
+    """Let the kernel hand over only IPv4 and IPv6, not of VLANs and not for other hosts.
+
+    A promiscuous interface shows frames for others too, and a router must not forward those. The
+    kernel has taken VLAN tags off before it shows a packet here; it belongs to another interface.
+    """
     program = (
-        (0x28, 0, 0, 0xFFFFF000),  # load the protocol (SKF_AD_OFF + SKF_AD_PROTOCOL)
+        (0x28, 0, 0, _PROTOCOL),
         (0x15, 1, 0, _ETH_P_IP),
-        (0x15, 0, 1, _ETH_P_IPV6),
-        (0x06, 0, 0, 0xFFFF),  # take the packet
+        (0x15, 0, 5, _ETH_P_IPV6),
+        (0x28, 0, 0, _PACKET_TYPE),
+        (0x15, 3, 0, _TO_OTHERS),
+        (0x28, 0, 0, _VLAN_TAG_PRESENT),
+        (0x15, 0, 1, 0),
+        (0x06, 0, 0, 0x40000),  # take the packet, of any length
         (0x06, 0, 0, 0),
     )
     octets = b"".join(struct.pack("=HBBI", *line) for line in program)

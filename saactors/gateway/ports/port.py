@@ -22,6 +22,13 @@ come from links with segmentation offload, are counted as ``truncated`` and drop
 Octets = npt.NDArray[np.uint8]
 
 
+def read_only(data: Octets) -> Octets:
+    """The same octets as one type of array, so that compiled code has one version to be ready."""
+    view = data.view()
+    view.flags.writeable = False
+    return view
+
+
 class Port(Protocol):
     """A device, a socket or a capture."""
 

@@ -22,7 +22,7 @@ from saactors.gateway.ports.messages import (
     prepare_sending,
     take_in,
 )
-from saactors.gateway.ports.port import Octets
+from saactors.gateway.ports.port import Octets, read_only
 from saactors.gateway.ports.system_calls import (
     AGAIN,
     GONE,
@@ -33,6 +33,8 @@ from saactors.gateway.ports.system_calls import (
 BATCH_MAX: Final = 256
 RECEIVE_BUFFER_BYTES: Final = 4 << 20
 """The kernel's ring for a socket: some 2000 packets of 1500 bytes with the kernel's overhead."""
+
+_NO_LINK: Final = (errno.ENETDOWN, errno.ENXIO)  # to receive from, to send to
 
 # Linux's numbers, where Python's socket module has no names.
 _IP_MTU, _IPV6_MTU = 14, 24
@@ -100,8 +102,7 @@ class SocketPort:
         prepare_receiving(incoming.messages, incoming.pieces, arena, count, self._header_bytes)
         got = receive_messages(self._socket.fileno(), incoming.messages, count)
         if got < 0:
-            if -got in GONE:
-                raise OSError(-got, f"port {self.name} is gone")
+            self._raise_if_gone(-got)
             return 0  # nothing there, or an ICMP error that concerns one packet of ours
         if not got:
             return 0
@@ -129,7 +130,7 @@ class SocketPort:
         self, data: Octets, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int32]
     ) -> int:
         """Send packets to where their headers say; the socket's kind says what goes along."""
-        outgoing, taken = self._outgoing, 0
+        outgoing, taken, data = self._outgoing, 0, read_only(data)
         while taken < len(starts):
             count = min(len(starts) - taken, BATCH_MAX)
             chosen = slice(taken, taken + count)
@@ -152,8 +153,6 @@ class SocketPort:
                     outgoing.messages, outgoing.names, data, starts[chosen], self._index, peer
                 )
             done, blocked = self._send_prepared(count)
-            sizes = outgoing.messages["length"][:done]
-            self._counts["sent_bytes"] += int(sizes.sum()) + self._header_bytes * done
             taken += done
             if blocked:
                 break
@@ -165,19 +164,25 @@ class SocketPort:
         while done < count:
             sent = send_messages(self._socket.fileno(), messages, done, count - done)
             if sent >= 0:
+                sizes = messages["length"][done : done + sent]
                 self._counts["sent_packets"] += sent
+                self._counts["sent_bytes"] += int(sizes.sum()) + self._header_bytes * sent
                 done += sent
                 continue
             if -sent == AGAIN:
                 return done, True
-            if -sent in GONE:
-                raise OSError(-sent, f"port {self.name} is gone")
+            self._raise_if_gone(-sent)
             if -sent == errno.EMSGSIZE and len(self._too_big) < BATCH_MAX:
                 self._too_big.add(self._outgoing.names[done].tobytes())
-            messages["length"][done] = 0
             self._counts["send_refused"] += 1
             done += 1
         return done, False
+
+    def _raise_if_gone(self, error: int) -> None:
+        """An interface that is down may come back; one that was removed does not."""
+        removed = error in _NO_LINK and self._index and not _is_there(self._index)
+        if removed or error in GONE:
+            raise OSError(error, f"port {self.name} is gone")
 
     def poll_path_mtus(self) -> Sequence[tuple[Address, int]]:
         """Destinations that took a packet for too big, with the kernel's MTU for each."""
@@ -205,6 +210,14 @@ class SocketPort:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+def _is_there(index: int) -> bool:
+    try:
+        socket.if_indextoname(index)
+    except OSError:
+        return False
+    return True
 
 
 def _path_mtu(destination: Address) -> int:

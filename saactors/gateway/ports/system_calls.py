@@ -33,7 +33,6 @@ _ERRNO: Any = types.ExternalFunction("__errno_location", _INT_POINTER())
 
 AGAIN: Final = errno.EAGAIN
 INTERRUPTED: Final = errno.EINTR
-NO_BUFFERS: Final = errno.ENOBUFS
 GONE: Final = (errno.EBADFD, errno.EBADF, errno.ENODEV)
 
 RECEIVED, RECEIVED_BYTES, SENT, SENT_BYTES, REFUSED, TRUNCATED, LAST_ERROR = range(7)

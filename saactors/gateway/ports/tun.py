@@ -20,7 +20,7 @@ import numpy.typing as npt
 from saactors.errors import ParameterError
 from saactors.esp.association import Address
 from saactors.gateway.ports.interface_setup import add_address, set_mtu, set_up
-from saactors.gateway.ports.port import Octets
+from saactors.gateway.ports.port import Octets, read_only
 from saactors.gateway.ports.system_calls import (
     COUNTS,
     GONE,
@@ -35,9 +35,10 @@ from saactors.gateway.ports.system_calls import (
     write_packets,
 )
 
-_TUNSETIFF: Final = 0x400454CA
+_TUNSETIFF, _TUNSETOFFLOAD = 0x400454CA, 0x400454D0
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _DEVICE: Final = "/dev/net/tun"
+_NAME_BYTES_MAX: Final = 15  # IFNAMSIZ less the zero at its end
 
 
 class TunPort:
@@ -70,7 +71,7 @@ class TunPort:
         self, data: Octets, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int32]
     ) -> int:
         """Hand packets to the kernel."""
-        taken = int(write_packets(self._descriptor, data, starts, lengths, self._counts))
+        taken = int(write_packets(self._descriptor, read_only(data), starts, lengths, self._counts))
         self._raise_if_gone()
         return taken
 
@@ -111,15 +112,20 @@ def open_tun(
     Raises:
         ParameterError: the device cannot be had: no permission, or somebody else has it.
     """
+    if not 0 < len(device.encode()) <= _NAME_BYTES_MAX:
+        expected = f"a device's name of 1 to {_NAME_BYTES_MAX} bytes"
+        raise ParameterError(f"ports: {name}", device, expected)
     try:
         descriptor = os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as problem:
         found = f"{_DEVICE}: {problem.strerror}"
-        expected = "a device that this user may open; run with CAP_NET_ADMIN"
+        expected = "a device that this user may open; load the kernel's module tun where it is not"
         raise ParameterError(f"ports: {name}", found, expected) from None
     request = struct.pack("16sH22x", device.encode(), _IFF_TUN | _IFF_NO_PI)
     try:
         fcntl.ioctl(descriptor, _TUNSETIFF, request)
+        # Whoever made a persistent device may have asked for offloads, and they stay with it.
+        fcntl.ioctl(descriptor, _TUNSETOFFLOAD, 0)
         if mtu is not None:
             set_mtu(device, mtu)
         for address in addresses:
