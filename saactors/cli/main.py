@@ -24,6 +24,12 @@ from saactors.errors import SaactorsError
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
+_NO_CODE_FOLDER: Final = "no locator available"  # Numba's words
+_CODE_FOLDER_WANTED: Final = (
+    "found no folder for compiled code that this user may write, expected one beside saactors or in"
+    " the home folder; set NUMBA_CACHE_DIR"
+)
+
 # name → module:command, and the line that --help shows.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
@@ -101,6 +107,11 @@ def main() -> None:
     except click.ClickException as problem:
         click.echo(_wording(problem), err=True)
         status = problem.exit_code
+    except RuntimeError as problem:
+        if _NO_CODE_FOLDER not in str(problem):
+            raise
+        click.echo(f"saactors: {_CODE_FOLDER_WANTED}", err=True)
+        status = 1
     except click.Abort:
         click.echo("saactors: interrupted before there was anything to show", err=True)
         status = INTERRUPTED
