@@ -8,17 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from saactors.errors import ControlError
 from saactors.gateway.control.client import ControlClient
 
 TUNNELS: Final = 8
 SLOTS: Final = 4
 START_S: Final = 300.0  # compiles on a machine where it has never run
 _END_S: Final = 20.0
+_PAIRS: Final = count()
 SUITE: Final = "aes-gcm-128"
 
 _FILE: Final = """[gateway]
@@ -43,7 +46,7 @@ name = "metric"
 threshold = 20.0
 period_ns = 100000000
 decay = "factor:0.7"
-{policies}"""
+{policies}{web}"""
 
 
 @dataclass
@@ -70,17 +73,68 @@ class Gateway:
         """The gateway's process."""
         return self.process.pid
 
+    def launch(self) -> None:
+        """Start the process."""
+        words = [sys.executable, "-m", "saactors", "run", str(self.folder / "gateway.toml")]
+        with (self.folder / "log").open("ab") as log:
+            # ip netns exec becomes the program, so the process id is the gateway's own.
+            self.process = subprocess.Popen(
+                in_namespace(self, words), stderr=log, stdin=subprocess.DEVNULL
+            )
+
+    def start(self) -> None:
+        """Start it again, and wait until it is ready."""
+        self.control.close()
+        self.launch()
+        self.await_ready()
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        if hasattr(self, "control"):
+            self.control.close()
+        self.process.terminate()
+        try:
+            self.process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def await_ready(self) -> None:
+        """Wait until it answers, and lead what is for the other side into its tunnels."""
+        path, until_s = self.folder / "control.sock", time.monotonic() + START_S
+        while time.monotonic() < until_s:
+            if self.process.poll() is not None:
+                log = (self.folder / "log").read_text()[-2000:]
+                raise RuntimeError(f"gateway {self.side} ended at once: {log}")
+            with suppress(ControlError):  # nobody answers yet
+                self.control = ControlClient(str(path))
+                if self.ask("status")["ready"]:
+                    break
+                self.control.close()
+            time.sleep(0.2)
+        else:
+            raise RuntimeError(f"gateway {self.side} was not ready within {START_S:.0f} s")
+        for tunnel in range(TUNNELS):
+            peer = f"10.{3 - self.side}.{tunnel}.1/32"
+            _ip("-n", self.namespace, "route", "replace", peer,
+                "dev", "saa0", "src", self.inner(tunnel))  # fmt: skip
+
     def ask(self, command: str, **arguments: object) -> dict[str, Any]:
         """Ask over the control socket."""
         return dict(self.control.call(command, arguments))
 
 
 @contextmanager
-def pair(folder: Path) -> Iterator[tuple[Gateway, Gateway]]:
-    """Both running and joined; ended and removed afterwards, whatever happens."""
+def pair(folder: Path, web_port: int | None = None) -> Iterator[tuple[Gateway, Gateway]]:
+    """Both running and joined; ended and removed afterwards, whatever happens.
+
+    With a ``web_port`` (0: any that is free) both have a page on the loopback interface.
+    """
+    folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
+        name = f"{os.getpid()}-{next(_PAIRS)}"  # of this process there may be several
         gateways = tuple(
-            Gateway(side, f"soak{side}-{os.getpid()}", folder / str(side)) for side in (1, 2)
+            Gateway(side, f"saa{side}-{name}", folder / str(side)) for side in (1, 2)
         )
         for gateway in gateways:
             _ip("netns", "add", gateway.namespace)
@@ -92,14 +146,11 @@ def pair(folder: Path) -> Iterator[tuple[Gateway, Gateway]]:
         for gateway in gateways:
             _ip("-n", gateway.namespace, "addr", "add", f"{gateway.outer}/24", "dev", "wire")
             _ip("-n", gateway.namespace, "link", "set", "wire", "up")
-            _write_file(gateway, other if gateway is one else one)
-            stack.enter_context(_running(gateway))
+            _write_file(gateway, other if gateway is one else one, web_port)
+            gateway.launch()
+            stack.callback(gateway.end)
         for gateway in gateways:
-            _await_ready(gateway)
-        for gateway, peer in ((one, other), (other, one)):
-            for tunnel in range(TUNNELS):
-                _ip("-n", gateway.namespace, "route", "add", f"{peer.inner(tunnel)}/32",
-                    "dev", "saa0", "src", gateway.inner(tunnel))  # fmt: skip
+            gateway.await_ready()
         yield one, other
 
 
@@ -113,7 +164,7 @@ def new_key() -> str:
     return secrets.token_bytes(20).hex()
 
 
-def _write_file(gateway: Gateway, peer: Gateway) -> None:
+def _write_file(gateway: Gateway, peer: Gateway, web_port: int | None) -> None:
     gateway.folder.mkdir()
     inside = ", ".join(f'"{gateway.inner(tunnel)}/32"' for tunnel in range(TUNNELS))
     policies = "".join(
@@ -128,41 +179,9 @@ def _write_file(gateway: Gateway, peer: Gateway) -> None:
         outer=gateway.outer,
         slots=SLOTS,
         policies=policies,
+        web="" if web_port is None else f"[web]\nport = {web_port}\n",
     )
     (gateway.folder / "gateway.toml").write_text(text)
-
-
-@contextmanager
-def _running(gateway: Gateway) -> Iterator[None]:
-    words = [sys.executable, "-m", "saactors", "run", str(gateway.folder / "gateway.toml")]
-    with (gateway.folder / "log").open("wb") as log:
-        # ip netns exec becomes the program, so the process id is the gateway's own.
-        gateway.process = subprocess.Popen(
-            in_namespace(gateway, words), stderr=log, stdin=subprocess.DEVNULL
-        )
-        try:
-            yield
-        finally:
-            gateway.process.terminate()
-            try:
-                gateway.process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                gateway.process.kill()
-                gateway.process.wait()
-
-
-def _await_ready(gateway: Gateway) -> None:
-    path, until_s = gateway.folder / "control.sock", time.monotonic() + START_S
-    while time.monotonic() < until_s:
-        if gateway.process.poll() is not None:
-            log = (gateway.folder / "log").read_text()[-2000:]
-            raise SystemExit(f"soak: gateway {gateway.side} ended at once: {log}")
-        if path.exists():
-            gateway.control = ControlClient(str(path))
-            if gateway.ask("status")["ready"]:
-                return
-        time.sleep(0.2)
-    raise SystemExit(f"soak: gateway {gateway.side} was not ready within {START_S:.0f} s")
 
 
 def _ip(*words: str, check: bool = True) -> None:

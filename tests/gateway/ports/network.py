@@ -98,11 +98,11 @@ def checksum(octets: bytes) -> int:
 
 def sizes_of(version: int, count: int, most: int) -> list[bytes]:
     """Packets of all sizes up to ``most``, of an experimental protocol, which nobody answers."""
-    smallest = 20 if version == 4 else 40
-    steps = max(count - 1, 1)
+    smallest = 21 if version == 4 else 41
+    sizes = [1 + (most - smallest) * i // max(count - 1, 1) for i in range(count)]
     return [
-        ip_packet(version, 253, bytes([i & 0xFF]) * ((most - smallest) * i // steps), outwards=True)
-        for i in range(count)
+        ip_packet(version, 253, bytes([i & 0xFF]) * size, outwards=True)
+        for i, size in enumerate(sizes)
     ]
 
 

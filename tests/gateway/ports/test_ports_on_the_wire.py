@@ -57,14 +57,16 @@ def wire() -> Iterator[TunPort]:
 def port(wire: TunPort, kind: str, version: int) -> Iterator[SocketPort]:
     """A port bound to our address."""
     assert wire.fileno()
-    here = ip_interface(OURS[version == 6]).ip
-    made = (
-        open_udp("udp", "outside", here, 4500, ROOM)
-        if kind == "udp"
-        else open_esp("esp", "outside", here, ROOM)
-    )
+    made = opened(kind, str(ip_interface(OURS[version == 6]).ip))
     yield made
     made.close()
+
+
+def opened(kind: str, address: str) -> SocketPort:
+    """A port of that kind."""
+    if kind == "udp":
+        return open_udp("udp", "outside", ip_address(address), 4500, ROOM)
+    return open_esp("esp", "outside", ip_address(address), ROOM)
 
 
 def esp_packet(kind: str, version: int, number: int, size: int, *, outwards: bool) -> bytes:
@@ -155,23 +157,15 @@ def test_what_the_wire_does_not_take_is_refused_and_its_mtu_told(
 
 def test_where_no_route_leads_packets_are_refused(kind: str, version: int) -> None:
     """The network is not ours to raise for: it may come back."""
-    interface = "127.0.0.1" if version == 4 else "::1"
-    here = ip_address(interface)
-    opened = open_udp if kind == "udp" else None
-    port = (
-        opened("udp", "outside", here, 4500, ROOM)
-        if opened
-        else open_esp("esp", "outside", here, ROOM)
-    )
+    port = opened(kind, "127.0.0.1" if version == 4 else "::1")
     assert send(port, [esp_packet(kind, version, 1, 100, outwards=True)] * 2) == 2
     told = port.statistics()
     assert (told["sent_packets"], told["sent_bytes"], told["send_refused"]) == (0, 0, 2)
     port.close()
 
 
-def test_behind_one_that_is_too_long_packets_keep_their_slots(network: None) -> None:
+def test_behind_one_that_is_too_long_packets_keep_their_slots() -> None:
     """So whoever fills the slots behind them overwrites none."""
-    assert network is None
     port = open_udp("udp", "outside", ip_address("127.0.0.1"), 4500, ROOM)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         for payload in (bytes(SLOT_BYTES), b"a" * 50, bytes(SLOT_BYTES), b"b" * 5000):
@@ -205,12 +199,7 @@ def test_an_address_that_stands_for_all_is_refused() -> None:
 
 def test_nothing_there_is_no_error(kind: str, version: int) -> None:
     """A port never waits."""
-    here = ip_address("127.0.0.1" if version == 4 else "::1")
-    port = (
-        open_udp("udp", "outside", here, 4500, ROOM)
-        if kind == "udp"
-        else open_esp("esp", "outside", here, ROOM)
-    )
+    port = opened(kind, "127.0.0.1" if version == 4 else "::1")
     assert port.receive(np.zeros(SLOT_BYTES, np.uint8), np.zeros(1, PACKET), 0) == 0
     assert os.get_inheritable(port.fileno()) is False
     port.close()
