@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -282,6 +283,43 @@ def test_the_page_and_the_metrics_say_what_ctl_says(gateways: tuple[Gateway, Gat
     for component in ("software", "nic"):
         key = ("saactors_packets_total", ("component", component))
         assert samples[key] == packets[f"{component}_packets"]
+
+
+LOOK: Final = """
+import json, sys, tempfile, trio
+from pathlib import Path
+from browser import open_browser
+
+async def look(url):
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_browser(Path(folder)) as browser:
+            page = await browser.open(url)
+            await trio.sleep(3)
+            print(json.dumps({"numbers": await page.numbers(), "complaints": page.complaints}))
+
+trio.run(look, sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="CHROMIUM MISSING: install chromium")
+def test_the_page_shows_the_numbers_of_ctl(gateways: tuple[Gateway, Gateway]) -> None:
+    """In a real browser, with nothing to complain about."""
+    one, other = gateways
+    ping(one, other, 7)
+    until(lambda: settled(one), "rest")
+    page = until(lambda: page_of(one), "the page's address in the log")
+    done = subprocess.run(
+        in_namespace(one, [sys.executable, "-c", LOOK, page]),
+        capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent / "web")},
+    )  # fmt: skip
+    told = json.loads(done.stdout.splitlines()[-1])
+    status = ctl(one, "status")
+    assert told["complaints"] == []
+    for name in ("in_packets", "out_packets", "nic_packets", "software_packets"):
+        assert told["numbers"][f"packets.{name}"] == status["packets"][name]
+    assert told["numbers"]["card.slots_max"] == status["card"]["slots_max"]
+    assert told["numbers"]["sas.total"] == status["sas"]["total"]
 
 
 def page_of(gateway: Gateway) -> str | None:

@@ -29,7 +29,11 @@ from saactors.scenario.values import PROTOCOLS
 CHECKOUT = Path(__file__).parents[2]
 REFERENCE = (CHECKOUT / "docs" / "scenario.md").read_text(encoding="utf-8")
 PARAMETERS = {parameter.name for entry in RULES.values() for parameter in entry.parameters}
-EXAMPLES = sorted((CHECKOUT / "examples").glob("*.toml"))
+EXAMPLES = [
+    path
+    for path in sorted((CHECKOUT / "examples").glob("*.toml"))
+    if "[gateway]" not in path.read_text(encoding="utf-8")  # tests/gateway has that of a gateway
+]
 
 
 def blocks(language: str) -> list[str]:
