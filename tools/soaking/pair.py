@@ -133,9 +133,7 @@ def pair(folder: Path, web_port: int | None = None) -> Iterator[tuple[Gateway, G
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
         name = f"{os.getpid()}-{next(_PAIRS)}"  # of this process there may be several
-        gateways = tuple(
-            Gateway(side, f"saa{side}-{name}", folder / str(side)) for side in (1, 2)
-        )
+        gateways = tuple(Gateway(side, f"saa{side}-{name}", folder / str(side)) for side in (1, 2))
         for gateway in gateways:
             _ip("netns", "add", gateway.namespace)
             stack.callback(_ip, "netns", "del", gateway.namespace, check=False)
