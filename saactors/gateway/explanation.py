@@ -73,7 +73,7 @@ def _sentences(
             lines.append(f"The lowest resident is {lowest['spi']:#010x} with {metric}.")
     lines.append(
         f"A packet of its mean size saves {plain(saving_ns)} ns on the card;"
-        f" so far the card has saved it {plain(row['saved_ns'] / 1e6)} ms less its loads."
+        f" so far the card has saved it {plain(row['saved_ns'] / 1e6 or 0.0)} ms less its loads."
     )
     return lines
 

@@ -43,6 +43,7 @@ from saactors.scenario.gateway_tables import Live
 
 ResultT = TypeVar("ResultT")
 
+
 _SECOND_S: Final = 1.0
 _TOP_UP_S: Final = 0.1
 _TELL_S: Final = 0.05
@@ -89,7 +90,7 @@ class Gateway:
             Whatever ``carry_out`` raises.
         """
         if self.draining or not self.ready:
-            raise ControlError("gateway", "one that ends", "one that runs", "ask when it is back")
+            raise _ends()
         done = trio.Event()
         outcome: list[ResultT] = []
         problem: list[Exception] = []
@@ -101,7 +102,10 @@ class Gateway:
                 problem.append(raised)
             done.set()
 
-        await self._outlets["keeper_arbiter"].send(Instruction(carried))
+        try:
+            await self._outlets["keeper_arbiter"].send(Instruction(carried))
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            raise _ends() from None  # its captures have been played, or it drains since just now
         await done.wait()
         if problem:
             raise problem[0]
@@ -322,3 +326,7 @@ class Gateway:
             ParameterError: there is none, or there are several.
         """
         return self.parts.sas.find(spi, None if destination is None else str(destination))
+
+
+def _ends() -> ControlError:
+    return ControlError("gateway", "one that ends", "one that runs", "ask when it is back")

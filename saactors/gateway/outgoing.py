@@ -217,11 +217,11 @@ class Outgoing:
         if sa == NO_SA:
             return
         record = self._sas.records[sa]
-        sender = address_of(int(record["source_high"]), int(record["source_low"]))
+        # The tunnel's end is an address of this host, from which its kernel takes nothing that
+        # comes in by a device. So the packet's own destination answers for the way to it.
+        sender = address_of(int(packet["destination_high"]), int(packet["destination_low"]))
         start = int(packet["offset"])
         content = finished.burst.data[start : start + int(packet["captured_bytes"])].tobytes()
-        if sender.version != content[0] >> 4:
-            return
         if packet["verdict"] == Verdict.PACKET_TOO_BIG:
             mtu = inner_mtu_bytes(
                 SUITES[int(record["suite"])],

@@ -43,37 +43,38 @@ async def reload(gateway: Gateway, path: str) -> Reloaded:
     for name in _FIXED:
         if getattr(new, name) != getattr(old, name):
             told.not_applied.append(f"{name} has changed, which needs a restart")
-    await _apply_sas(gateway, old, new, told)
+    in_force = await _apply_sas(gateway, old, new, told)
     sas = gateway.parts.sas
     if new.policies != old.policies:
         sas.policies.replace(new.policies)
         sas.lead()
-        told.applied.append(f"{len(new.policies)} policies")
+        count = len(new.policies)
+        told.applied.append("1 policy" if count == 1 else f"{count} policies")
     if (new.rule_name, new.rule_parameters) != (old.rule_name, old.rule_parameters):
         await _apply_rule(gateway, new, told)
-    kept = {name: getattr(old, name) for name in _FIXED if name != "replay_window"}
-    gateway.parts.file = new.model_copy(update=kept)
+    kept: dict[str, object] = {name: getattr(old, name) for name in _FIXED}
+    del kept["replay_window"]  # which is what the SAs say
+    gateway.parts.file = new.model_copy(update={**kept, "sas": in_force})
     return told
 
 
-async def _apply_sas(gateway: Gateway, old: Live, new: Live, told: Reloaded) -> None:
-    before = {sa.name: sa for sa in old.sas}
-    after = {sa.name: sa for sa in new.sas}
-    changed = [name for name in after if name in before and after[name] != before[name]]
-    gone = [*(name for name in before if name not in after), *changed]
-    known = {each.name: each for each in gateway.parts.sas if each.name in gone}
-    await gateway.delete(list(known.values()), "asked" if not changed else "replaced")
-    wanted = [sa for sa in new.sas if sa.name not in before or sa.name in changed]
+async def _apply_sas(gateway: Gateway, old: Live, new: Live, told: Reloaded) -> tuple[GivenSa, ...]:
+    """Delete and add; returns those of the file that are there now, for the next reload."""
+    stay = {sa.name for sa in old.sas if sa in new.sas}
+    gone = [sa for sa in old.sas if sa.name not in stay]
+    wanted = [sa for sa in new.sas if sa.name not in stay]
+    ours = {(sa.name, sa.spi, sa.direction) for sa in gone}
+    known = [each for each in gateway.parts.sas if (each.name, each.spi, each.direction) in ours]
+    in_force = tuple(sa for sa in new.sas if sa.name in stay)
     try:
+        await gateway.delete(known, "asked")
         take_in(gateway, _associations(wanted, new))
     except SaactorsError as problem:
-        told.not_applied.append(f"the new SAs: {problem}")
-        return
+        told.not_applied.append(f"[[sas]]: {problem}")
+        return in_force
     if gone or wanted:
-        told.applied.append(
-            f"SAs: {len(wanted) - len(changed)} added, {len(changed)} replaced,"
-            f" {len(gone) - len(changed)} deleted"
-        )
+        told.applied.append(f"SAs: {len(wanted)} added, {len(gone)} deleted")
+    return new.sas
 
 
 def _associations(wanted: Sequence[GivenSa], file: Live) -> list[Any]:

@@ -11,10 +11,13 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 import trio
+
+from saactors.errors import ControlError
 
 if TYPE_CHECKING:
     from saactors.gateway.gateway import Gateway
@@ -46,9 +49,8 @@ class ServiceManager:
         if self._watchdog_s is None:
             return
         while True:
-            with trio.move_on_after(self._watchdog_s) as late:
-                if not gateway.draining:
-                    await gateway.instruct(lambda _tick, _now_ns: None)
+            with trio.move_on_after(self._watchdog_s) as late, suppress(ControlError):
+                await gateway.instruct(lambda _tick, _now_ns: None)  # refused by one that ends
             if late.cancelled_caught:
                 structlog.get_logger().error("watchdog_not_fed", reason="the arbiter is stuck")
             else:

@@ -15,6 +15,7 @@ from saactors.model.verdicts import Verdict
 from saactors.topology import edges
 
 _RING_FULL = Verdict.RX_RING_FULL.label
+_TOO_LONG = Verdict.PACKET_TOO_LONG.label  # for a port's slot
 _NO_PORT = Verdict.NO_PORT.label
 _SEND_REFUSED = Verdict.SEND_REFUSED.label
 
@@ -26,12 +27,15 @@ def packet_totals(parts: Parts) -> dict[str, Any]:
     dropped = dict(leave.drops)
     for reason, count in (
         (_RING_FULL, sum(port["ring_dropped"] for port in ports)),
+        (_TOO_LONG, sum(port["truncated"] for port in ports)),
         (_NO_PORT, parts.outgoing.no_port),
         (_SEND_REFUSED, sum(port["send_refused"] for port in ports)),
     ):
         if count:
             dropped[reason] = dropped.get(reason, 0) + count
-    received = sum(port["received_packets"] + port["ring_dropped"] for port in ports)
+    received = sum(
+        port["received_packets"] + port["ring_dropped"] + port["truncated"] for port in ports
+    )
     sent = sum(port["sent_packets"] for port in ports) - parts.outgoing.icmp_sent
     return {
         "in_packets": received,

@@ -41,6 +41,10 @@ def gateway_problems(gateway: Live) -> Iterator[Problem]:
         if policy.sa_per is not None:
             text = "a gateway's SAs are given or negotiated by IKE; name one with sa, or a peer"
             yield _at(("policies", number, "sa_per"), text)
+    for number, sa in enumerate(gateway.sas):
+        if sa.key_from_seed:
+            text = "gives keys that anybody can work out; a gateway needs the SA's own key"
+            yield _at(("sas", number, "key_from_seed"), text)
     yield from _addresses(gateway)
 
 

@@ -430,3 +430,21 @@ def test_a_socket_that_another_gateway_has_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "control.sock" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_packet_too_big_for_its_sa_s_path_is_answered(tmp_path: Path) -> None:
+    """The sender hears of it, and the next one fits (RFC 4301 §8.2)."""
+    with pair(tmp_path / "both") as (one, other):
+        key, spi = new_key(), 0x7001
+        for gateway, direction, name in ((one, "out", "tunnel-0"), (other, "in", "back")):
+            text = f'[[sas]]\nname = "{name}"\nspi = {spi}\nsuite = "aes-gcm-128"\n'
+            text += f'direction = "{direction}"\nkey = "0x{key}"\nudp_encapsulation = true\n'
+            text += f'source = "{one.outer}"\ndestination = "{other.outer}"\n'
+            text += "path_mtu_bytes = 1000\n" if direction == "out" else ""
+            file = gateway.folder / "gateway.toml"
+            file.write_text(file.read_text() + text)
+            os.kill(gateway.pid, signal.SIGHUP)
+            until(lambda g=gateway: last_line(g, "reloaded"), "the reload")
+        told = ping(one, other, 0, "-M", "do", "-s", "1200")
+        assert "Frag needed" in told or "message too long" in told
+        assert ctl(one, "status")["packets"]["dropped"]["packet_too_big"] > 0
