@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from benchmarks import capture, esp, events, lab, memory, pipeline, rule, sparse, start
+from benchmarks import capture, esp, events, gateway, lab, memory, pipeline, rule, sparse, start
 from benchmarks.figures import Section
 from benchmarks.rounds import FULL, QUICK, Effort
 from rich.console import Console
@@ -35,6 +35,7 @@ SECTIONS: Final[Mapping[str, Callable[[Effort, Path], Section]]] = MappingProxyT
         "rule": rule.measure,
         "lab": lab.measure,
         "events": events.measure,
+        "gateway": gateway.measure,
         "start": start.measure,
     }
 )
