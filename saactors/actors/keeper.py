@@ -40,10 +40,11 @@ async def run_keeper(
 ) -> None:
     """Keep the metrics and stamp every burst with them.
 
-    A tick comes before the bursts of its own instant, whichever arrives first: bursts wait for the
-    tick that is due. ``card`` tells of SAs that have entered the cache. Like what it tells, a
-    signal is known to what happens after it, strictly (law 7); by the wall clock, where nothing
-    happens twice at one instant, it may be followed at once (``follows_at_once``).
+    A tick comes before the bursts of its own instant, and before the end of all bursts, whichever
+    arrives first: bursts and end wait for the tick that is due. ``card`` tells of SAs that have
+    entered the cache. Like what it tells, a signal is known to what happens after it, strictly
+    (law 7); by the wall clock, where nothing happens twice at one instant, it may be followed at
+    once (``follows_at_once``).
     """
     due_ns, has_ticks = first_tick_ns, first_tick_ns is not None
     ticked = trio.lowlevel.ParkingLot()
@@ -125,4 +126,5 @@ async def run_keeper(
                     tell_metrics(burst, emit)
                 news.handled("keeper", burst, None, began_ns)
                 await arbiter.send(burst)
+            await catch_up()
             nursery.cancel_scope.cancel()

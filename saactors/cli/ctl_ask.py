@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from saactors.cli.ctl_screen import Part
 
 FAILED: Final = 1  # the exit status where a gateway refused or could not be asked
-IMPORT_S: Final = 120.0  # thousands of SAs at once
+PATIENCE_S: Final = 120.0
+SLOW: Final = frozenset({"sa.import", "rule.set"})  # thousands of SAs; a rule yet to be compiled
 AT_ONCE_MAX: Final = 64  # gateways asked at the same time
 Answer: TypeAlias = dict[str, Any]
 Show: TypeAlias = Callable[[Answer], "Iterable[Part]"]
@@ -100,7 +101,7 @@ def call(path: str, command: str, arguments: Mapping[str, Any]) -> Answer:
     """Ask one gateway; raises ControlError."""
     from saactors.gateway.control.client import ANSWER_S, ControlClient  # noqa: PLC0415
 
-    with ControlClient(path, IMPORT_S if command == "sa.import" else ANSWER_S) as client:
+    with ControlClient(path, PATIENCE_S if command in SLOW else ANSWER_S) as client:
         return client.call(command, arguments)
 
 

@@ -107,14 +107,14 @@ def main() -> None:
     except click.ClickException as problem:
         click.echo(_wording(problem), err=True)
         status = problem.exit_code
+    except click.Abort:
+        click.echo("saactors: interrupted before there was anything to show", err=True)
+        status = INTERRUPTED
     except RuntimeError as problem:
         if _NO_CODE_FOLDER not in str(problem):
             raise
         click.echo(f"saactors: {_CODE_FOLDER_WANTED}", err=True)
         status = 1
-    except click.Abort:
-        click.echo("saactors: interrupted before there was anything to show", err=True)
-        status = INTERRUPTED
     sys.exit(status)
 
 

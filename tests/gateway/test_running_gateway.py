@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,7 +48,7 @@ def ctl(gateway: Gateway, *words: str, status: int = 0) -> dict[str, Any]:
     path = str(gateway.folder / "control.sock")
     done = subprocess.run(
         [*SAACTORS, "ctl", "--socket", path, "--json", *words],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     assert done.returncode == status, done.stderr
     told: dict[str, Any] = json.loads(done.stdout) if done.stdout else {"said": done.stderr}
@@ -165,26 +166,41 @@ def test_the_rule_and_the_card_change_under_a_stream_that_does_not_notice(
 ) -> None:
     """TCP through the tunnel, every rule in turn, slots and resets: not a byte is wrong."""
     one, other = gateways
-    words = [sys.executable, "-I", "-c", STREAM]
-    server = subprocess.Popen(
-        in_namespace(other, [*words, "server", other.inner(3)]), stdout=subprocess.PIPE, text=True
-    )
-    assert server.stdout is not None
-    server.stdout.readline()
-    client = subprocess.Popen(in_namespace(one, [*words, one.inner(3), other.inner(3)]))
-    for rule in ("lru", "never", "first-come", "adaptive", "metric"):
-        for gateway in gateways:
-            COMMANDS["rule.set"].answer.model_validate(ctl(gateway, "rule", "set", rule))
-            assert ctl(gateway, "rule", "show")["name"] == rule
-        COMMANDS["card.resize"].answer.model_validate(ctl(one, "card", "resize", "2"))
-        COMMANDS["card.reset"].answer.model_validate(ctl(other, "card", "reset"))
-    ctl(one, "card", "resize", "4")
-    assert "expected 1 to 4" in ctl(one, "card", "resize", "5", status=1)["said"]
-    client.terminate()
-    client.wait()
-    told = json.loads(server.communicate(timeout=30)[0].splitlines()[-1])
+    with stream(one, other) as (server, client):
+        for rule in ("lru", "never", "first-come", "adaptive", "metric"):
+            for gateway in gateways:
+                COMMANDS["rule.set"].answer.model_validate(ctl(gateway, "rule", "set", rule))
+                assert ctl(gateway, "rule", "show")["name"] == rule
+            COMMANDS["card.resize"].answer.model_validate(ctl(one, "card", "resize", "2"))
+            COMMANDS["card.reset"].answer.model_validate(ctl(other, "card", "reset"))
+        ctl(one, "card", "resize", "4")
+        assert "expected 1 to 4" in ctl(one, "card", "resize", "5", status=1)["said"]
+        client.terminate()
+        client.wait(PATIENCE_S)
+        told = json.loads(server.communicate(timeout=PATIENCE_S)[0].splitlines()[-1])
     assert told["wrong"] == 0
     assert told["bytes"] > 1_000_000
+
+
+@contextmanager
+def stream(one: Gateway, other: Gateway) -> Iterator[tuple[Any, Any]]:
+    """Somebody sends a pattern through tunnel 3, somebody checks it; both end with the ``with``."""
+    words = [sys.executable, "-I", "-c", STREAM]
+    with ExitStack() as ends:
+        server = ends.enter_context(
+            subprocess.Popen(
+                in_namespace(other, [*words, "server", other.inner(3)]),
+                stdout=subprocess.PIPE, text=True,
+            )
+        )  # fmt: skip
+        ends.callback(server.kill)
+        assert server.stdout is not None
+        server.stdout.readline()
+        client = ends.enter_context(
+            subprocess.Popen(in_namespace(one, [*words, one.inner(3), other.inner(3)]))
+        )
+        ends.callback(client.kill)
+        yield server, client
 
 
 STREAM: Final = """
@@ -218,7 +234,7 @@ def test_one_change_goes_to_many_gateways_at_once(gateways: tuple[Gateway, Gatew
     sockets = [word for each in gateways for word in ("--to", str(each.folder / "control.sock"))]
     done = subprocess.run(
         [*SAACTORS, "ctl", *sockets, "rule", "set", "metric", "threshold=7"],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=150, check=True,
     )  # fmt: skip
     assert all(str(each.folder) in done.stdout for each in gateways)
     for gateway in gateways:

@@ -9,7 +9,7 @@ from typing import Any
 
 import dpkt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from saactors.observe.events import EdgeWaited
@@ -110,6 +110,17 @@ def test_another_scheduler_seed_gives_the_same_decisions(
     load_full=st.sampled_from(["wait", "refuse"]),
     decide=st.sampled_from(["arrival", "arrival", "periodic"]),
     resets_ns=st.lists(st.integers(4, 180).map(lambda n: 500 * n), min_size=4, max_size=8),
+)
+@example(  # at a tick the first worker's edge has room again, and the last burst goes on
+    arrivals=[(0, 0)] * 19 + [(0, 1)] * 9,
+    burst=1,
+    rx_ring=64,
+    workers=2,
+    software_ns=500.0,
+    engine_ns=1000.0,
+    load_full="wait",
+    decide="periodic",
+    resets_ns=[],
 )
 def test_instants_that_coincide_do_not_matter(
     simulate: Callable[..., Any],

@@ -20,6 +20,7 @@ from saactors.gateway.control.client import ControlClient
 TUNNELS: Final = 8
 SLOTS: Final = 4
 START_S: Final = 300.0  # compiles on a machine where it has never run
+ANSWER_S: Final = 120.0  # a rule that was never run is compiled first
 _END_S: Final = 20.0
 _PAIRS: Final = count()
 SUITE: Final = "aes-gcm-128"
@@ -107,7 +108,7 @@ class Gateway:
                 log = (self.folder / "log").read_text()[-2000:]
                 raise RuntimeError(f"gateway {self.side} ended at once: {log}")
             with suppress(ControlError):  # nobody answers yet
-                self.control = ControlClient(str(path))
+                self.control = ControlClient(str(path), ANSWER_S)
                 if self.ask("status")["ready"]:
                     break
                 self.control.close()

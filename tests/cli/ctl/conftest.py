@@ -49,7 +49,7 @@ POLICY = {
 ANSWERS: dict[str, dict[str, Any]] = {
     "status": {
         "version": "9.9", "name": "edge-1", "pid": 4242, "started_epoch_ns": 1_700_000_000 * 10**9,
-        "uptime_ns": 125 * 10**9, "ready": True, "draining": False,
+        "uptime_ns": 125 * 10**9, "ready": True, "draining": False, "tasks": 20,
         "rule": {"name": "metric", "threshold": 500.0} | RULE, "card": CARD,
         "packets": {
             "in_packets": 20_500, "out_packets": 20_481, "in_flight_packets": 4,

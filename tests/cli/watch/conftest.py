@@ -49,7 +49,7 @@ def status_at(uptime_ns: int, *, dropped: int = 3) -> dict[str, Any]:
 
     return {
         "version": "9.9", "name": "edge-1", "pid": 4242, "started_epoch_ns": 0,
-        "uptime_ns": uptime_ns, "ready": True, "draining": False,
+        "uptime_ns": uptime_ns, "ready": True, "draining": False, "tasks": 20,
         "rule": {"name": "metric", "parameters": {}, "threshold": 500.0},
         "card": {
             "profile": "82599", "slots_max": SLOTS, "residents": SLOTS, "loading": 1, "pinned": 1,

@@ -92,7 +92,7 @@ class MadeUpGateway:
         return {
             "version": "0.5.0", "name": "made-up", "pid": os.getpid(),
             "started_epoch_ns": self.started_epoch_ns, "uptime_ns": now_ns,
-            "ready": self.ready, "draining": self.draining,
+            "ready": self.ready, "draining": self.draining, "tasks": 20,
             "rule": {"name": "metric", "parameters": {"period_ns": 10_000_000}, "threshold": 460.0},
             "card": {
                 "profile": "nfp", "slots_max": self.slots, "residents": residents,
