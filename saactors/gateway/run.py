@@ -71,6 +71,8 @@ def run_gateway(path: str, on_ready: OnReady) -> Ended:
     """
     file = load_gateway(path)
     web = None if file.web is None else _web_options(file.web)
+    if file.sas and Path(path).stat().st_mode & 0o077:
+        structlog.get_logger().warning("keys_readable_by_others", file=path, mend="chmod 600 it")
     warm_up(plan_of(file))
     with ExitStack() as files:
         gateway = Gateway(file, files)
