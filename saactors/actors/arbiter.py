@@ -13,6 +13,7 @@ from saactors.model.burst import (
     Burst,
     CardCommand,
     Completion,
+    EvictCommand,
     LoadCommand,
     Outcome,
     Review,
@@ -87,6 +88,8 @@ async def run_arbiter(
             if isinstance(wanted, Decisions):
                 await command(wanted, now_ns)
             else:
+                if isinstance(wanted, EvictCommand):
+                    news.tell_dropped(wanted.sa, now_ns)
                 await nic.send(wanted)
 
     async def follow(message: RuleChange | Instruction) -> None:
@@ -100,6 +103,8 @@ async def run_arbiter(
                 assert isinstance(arbiter, SteeredArbiter), "only a gateway exchanges rules"
                 arbiter.go_on_by(message.plan, tick, now_ns)
             news.follow(message.parameters)
+            if message.followed is not None:
+                message.followed()
         else:
             learn(now_ns)
             message.carry_out(tick, now_ns)

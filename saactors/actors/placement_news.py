@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from saactors.observe.observer import Emitter
 from saactors.observe.series import CACHE, MOVES, LastSeries, SumSeries
 from saactors.placement.rule import Decisions, RuleParameters
 from saactors.placement.table import Rule
+
+STEERED: Final = "steered: pinned, deleted, fewer slots or another rule"
 
 
 class PlacementNews:
@@ -68,6 +71,14 @@ class PlacementNews:
         if self._emit:
             for command in decisions.commands:
                 self._tell_command(command, now_ns)
+
+    def tell_dropped(self, sa: int, now_ns: int) -> None:
+        """Tell of an SA that has to go in nobody's favour: because somebody steers."""
+        self.evictions += 1
+        self.moves.add(now_ns, 0, 1)
+        if self._emit.wants(Evicted):
+            figures = (0.0, 0.0, self._threshold, self._saving_ns, self._cost.load_host_ns)
+            self._emit(Evicted(now_ns, sa, None, *figures, STEERED))
 
     def tell_burst(self, burst: Burst) -> None:
         """Tell where the packets of a burst go."""

@@ -116,16 +116,23 @@ class Gateway:
 
         Raises:
             ParameterError: no such rule, or parameters that it cannot have.
+            ControlError: the gateway ends.
         """
         parts = self.parts
         change = change_of(name, parameters, parts.system.rule.cost)
         assert change.plan is not None, "such a change always has a plan"
         # A rule that this machine has never run takes seconds to compile; traffic goes on.
         await trio.to_thread.run_sync(change.plan.compile)
-        change = replace(change, time_ns=parts.clock.now_ns())
-        for follower in ("signals_keeper", "signals_decay"):
-            await self._outlets[follower].send(change)
-        await self.instruct(lambda _tick, _now_ns: None)  # behind the change, which is in force now
+        if self.draining or not self.ready:
+            raise _ends()
+        in_force = trio.Event()
+        change = replace(change, time_ns=parts.clock.now_ns(), followed=in_force.set)
+        try:
+            for follower in ("signals_keeper", "signals_decay"):
+                await self._outlets[follower].send(change)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            raise _ends() from None
+        await in_force.wait()
         if parts.system.emitters["signals"]:
             parts.system.emitters["signals"](
                 RuleChanged(parts.clock.now_ns(), change.rule, change.given)

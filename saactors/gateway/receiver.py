@@ -20,6 +20,7 @@ from numba import njit
 from saactors.actors.burst_news import BurstNews
 from saactors.errors import RunError
 from saactors.gateway.ports.port import SLOT_BYTES, Port
+from saactors.gateway.ports.system_calls import copy_octets
 from saactors.model.burst import Burst
 from saactors.model.packets import PACKET
 from saactors.runtime.clock import Clock
@@ -37,9 +38,9 @@ async def run_receiver(
 ) -> None:
     """Receive until cancelled, or until a port that plays a capture has played it."""
     inbound = port.side == "outside"
-    arena = np.empty(burst_max * SLOT_BYTES, np.uint8)
+    arena, unused = np.empty(burst_max * SLOT_BYTES, np.uint8), np.zeros(burst_max, PACKET)
     while True:
-        packets = np.zeros(burst_max, PACKET)
+        packets = unused
         began_ns = news.begin()
         count = _received(port, arena, packets, clock.now_ns())
         if not count:
@@ -52,7 +53,7 @@ async def run_receiver(
             more = _received(port, rest, packets[count:], clock.now_ns())
             packets["offset"][count : count + more] += count * SLOT_BYTES
             count += more
-        packets = packets[:count]
+        packets, unused = packets[:count], np.zeros(burst_max, PACKET)
         burst = Burst(closed_up(arena, packets), packets, next_number(), inbound=inbound)
         news.handled("source", burst, None, began_ns, port.name)
         await classifier.send(burst)
@@ -70,11 +71,12 @@ def closed_up(arena: npt.NDArray[np.uint8], packets: npt.NDArray[np.void]) -> np
     for row in range(len(packets)):
         size += packets[row].captured_bytes
     data = np.empty(size, np.uint8)
-    at = 0
+    source, target, at = arena.ctypes.data, data.ctypes.data, 0
     for row in range(len(packets)):
         packet = packets[row]
         length = packet.captured_bytes
-        data[at : at + length] = arena[packet.offset : packet.offset + length]
+        # Not by slices: Numba copies those octet by octet, in six times the time.
+        copy_octets(target + at, source + packet.offset, length)
         packet.offset = at
         at += length
     return data

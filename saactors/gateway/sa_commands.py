@@ -93,11 +93,11 @@ async def pin_sa(gateway: Gateway, arguments: PinSa) -> dict[str, Any]:
     def pin(tick: int, now_ns: int) -> None:
         parts.steered.receive(parts.sas.rows)  # no burst may have come since it was added
         parts.steered.pin(known.sa, arguments.where, tick, now_ns)
+        emit = parts.system.emitters["run"]
+        if emit.wants(SaPinned):
+            emit(SaPinned(now_ns, known.sa, known.spi, arguments.where))
 
     await gateway.instruct(pin)
-    emit = parts.system.emitters["run"]
-    if emit.wants(SaPinned):
-        emit(SaPinned(parts.clock.now_ns(), known.sa, known.spi, arguments.where))
     row = SaViews(parts).row(known)
     return {name: row[name] for name in ("sa", "spi", "where", "pinned")}
 

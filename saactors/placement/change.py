@@ -21,8 +21,8 @@ begin with the same metrics at the same tick.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgpack
@@ -44,7 +44,8 @@ class RuleChange:
 
     ``given`` is what the signal said, ``parameters`` the same with all defaults filled in;
     ``time_ns`` is when it arrived, and ``tick`` counts the ticks that the metrics have seen when
-    the keeper takes the change over. ``plan`` is there if another rule takes over.
+    the keeper takes the change over. ``plan`` is there if another rule takes over. The arbiter is
+    the last to hear of it and calls ``followed``.
     """
 
     rule: str
@@ -53,6 +54,7 @@ class RuleChange:
     time_ns: int = 0
     tick: int = 0
     plan: RulePlan | None = None
+    followed: Callable[[], None] | None = field(default=None, compare=False)
 
 
 def encode_signal(rule: str, parameters: Mapping[str, object]) -> bytes:

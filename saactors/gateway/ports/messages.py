@@ -240,22 +240,28 @@ def prepare_sending(
             name[2], name[3] = data[at + 2], data[at + 3]
         message["control_bytes"] = 0
         message["flags"] = 0
-        if not has_header:
+        # The socket's own class is 0; the kernel takes 5 % longer where it is told so.
+        if not has_header and _class_in(data, start, version):
             message["control_bytes"] = CMSG_INT_SPACE
-            _write_class(controls[row], version, data, start)
+            _write_class(controls[row], version, _class_in(data, start, version))
 
 
 @compiled
-def _write_class(
-    control: npt.NDArray[np.uint8], version: int, data: npt.NDArray[np.uint8], start: int
-) -> None:
-    """A control message with the packet's DSCP and ECN."""
+def _class_in(data: npt.NDArray[np.uint8], start: int, version: int) -> int:
+    """DSCP and ECN of the packet's own header."""
+    if version == 4:
+        return int(data[start + 1])
+    return (int(data[start]) & 0xF) << 4 | int(data[start + 1]) >> 4
+
+
+@compiled
+def _write_class(control: npt.NDArray[np.uint8], version: int, traffic_class: int) -> None:
+    """A control message with DSCP and ECN."""
     for place in range(CONTROL_BYTES):
         control[place] = 0
     control[0] = CMSG_HEADER_BYTES + 4
     if version == 4:
         control[8], control[12] = _IP_LEVEL, _TOS
-        control[CMSG_HEADER_BYTES] = data[start + 1]
     else:
         control[8], control[12] = _IPV6_LEVEL, _TRAFFIC_CLASS
-        control[CMSG_HEADER_BYTES] = (data[start] & 0xF) << 4 | data[start + 1] >> 4
+    control[CMSG_HEADER_BYTES] = traffic_class

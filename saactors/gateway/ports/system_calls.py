@@ -29,6 +29,10 @@ _RECEIVE: Any = types.ExternalFunction(
 _SEND: Any = types.ExternalFunction(
     "sendmmsg", types.intc(types.intc, types.uintp, types.uintc, types.intc)
 )
+# memcpy(target, source, size), of addresses. Whoever calls it keeps both arrays alive.
+copy_octets: Any = types.ExternalFunction(
+    "memcpy", types.uintp(types.uintp, types.uintp, types.uintp)
+)
 _ERRNO: Any = types.ExternalFunction("__errno_location", _INT_POINTER())
 
 AGAIN: Final = errno.EAGAIN
