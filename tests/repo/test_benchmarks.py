@@ -17,18 +17,8 @@ import numpy as np
 import pytest
 
 TOOLS = Path(__file__).parents[2] / "tools"
-SECTIONS = (
-    "capture",
-    "pipeline",
-    "sparse",
-    "memory",
-    "esp",
-    "rule",
-    "lab",
-    "events",
-    "gateway",
-    "start",
-)
+# Without "gateway", which brings up eight processes in namespaces and takes as long as all others.
+SECTIONS = ("capture", "pipeline", "sparse", "memory", "esp", "rule", "lab", "events", "start")
 
 
 @pytest.fixture
@@ -72,19 +62,11 @@ def test_a_section_measures_something(
 ) -> None:
     """With hardly any traffic: every figure is a number, every row fits the columns."""
     module = tool(f"benchmarks.{section}")
-    for name, few in (
-        ("SAS", (10, 100)),
-        ("SETTLED", 1024),
-        ("FULL_CACHE", 1000),
-        ("MANY", 1000),
-        ("SECONDS", 0.5),
-    ):
+    for name, few in (("SAS", (10, 100)), ("SETTLED", 1024), ("FULL_CACHE", 1000), ("MANY", 1000)):
         if isinstance(getattr(module, name, None), type(few)):
             monkeypatch.setattr(module, name, few)
     measured = module.measure(tool("benchmarks.rounds").Effort(rounds=1, share=0.02), tmp_path)
     told = json.loads(json.dumps(measured.to_json_object(), allow_nan=False))
-    if measured.method.startswith("NOT MEASURED"):
-        pytest.skip(measured.method)
     assert told["rows"]
     assert all(len(row) == len(measured.columns) for row in told["rows"])
 

@@ -8,12 +8,16 @@ cores sender, both ends and receiver share the time; so it is for every contende
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -29,15 +33,18 @@ for folder in ("live", "interop"):
     sys.path.append(str(CHECKOUT / "tests" / folder))
 
 from missing import why_not_strongswan  # noqa: E402 - of tests/live, which is no package
-from namespaces import Namespace, namespace  # noqa: E402 - likewise
+from namespaces import Namespace, command, namespace  # noqa: E402 - likewise
 from strongswan_peer import charon_at_both_ends  # noqa: E402 - likewise
 from strongswan_speed import packets_per_s  # noqa: E402 - likewise
 from tunnels import OURS, THEIRS, Tunnel  # noqa: E402 - likewise
 
 SIZES: Final = (64, 1400)  # bytes of an IP packet
 SECONDS: Final = 3.0
+PINGS: Final = 20
+PING_HEADERS_BYTES: Final = 28
 TUNNEL: Final = Tunnel(1)
-CALLS: Final = 100
+FLOODED: Final = 1000  # packets from which on there is a flood
+PAUSE_S: Final = 0.01  # between calls
 P99_AIM_MS: Final = 100.0
 
 COLUMNS: Final = (
@@ -46,9 +53,54 @@ COLUMNS: Final = (
     Column("packets_per_s", "packets\n/s", ",.0f"),
     Column("of_bare", "of\nbare", ".2f"),
     Column("of_strongswan", "of\nstrongSwan", ".2f"),
+    Column("of_card", "of\n“card”", ".2f"),
+    Column("cpu_us", "CPU µs\nper packet", ".1f"),
+    Column("lone_us", "lone packet\nµs one way", ",.0f"),
+    Column("on_card", "on\ncard", ".0%"),
 )
 
-Flood = Callable[[int], float]  # of packets of that size: packets/s that arrive
+
+@dataclass(frozen=True)
+class Flood:
+    """What one flood, and some lone packets before it, have shown."""
+
+    packets_per_s: float  # that arrive
+    cpu_us: float  # of both ends, per packet that arrives
+    lone_us: float  # half of a ping's time through both ends
+    on_card: float | None  # share of the sealed packets; None: there is no card
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Two ends that are up; ``meanwhile`` makes them what they are to be for a flood."""
+
+    ends: tuple[Namespace, Namespace]
+    processes: Sequence[int]
+    output: Path
+    meanwhile: Callable[[], AbstractContextManager[None]]
+    sealing: Gateway | None = None  # the end that has a card to tell of
+
+    def flood(self, size_bytes: int) -> Flood:
+        """Some lone packets, then as many as one process sends."""
+        with self.meanwhile():
+            lone_us = one_way_us(self.ends[0], size_bytes)
+            cpu_s, sealed = cpu_seconds(self.processes), self._sealed()
+            rate = packets_per_s(*self.ends, self.output, TUNNEL, size_bytes, SECONDS)
+            cpu_s = cpu_seconds(self.processes) - cpu_s
+            on_card = None
+            if sealed:
+                card, software = (
+                    now - before for now, before in zip(self._sealed(), sealed, strict=True)
+                )
+                on_card = card / max(card + software, 1)
+        return Flood(rate, 1e6 * cpu_s / (rate * SECONDS), lone_us, on_card)
+
+    def _sealed(self) -> tuple[int, ...]:
+        """Packets by the card and in software so far; none without a card."""
+        if self.sealing is None:
+            return ()
+        packets = self.sealing.ask("status")["packets"]
+        return packets["nic_packets"], packets["software_packets"]
 
 
 def measure(effort: Effort, folder: Path) -> Section:
@@ -56,78 +108,93 @@ def measure(effort: Effort, folder: Path) -> Section:
     reason = "found another user, expected root" if os.geteuid() else why_not_strongswan()
     if reason:
         return Section("Gateway", f"NOT MEASURED: {reason}", COLUMNS, ())
-    found: dict[tuple[int, str], list[float]] = {}
+    found: dict[tuple[int, str], list[Flood]] = {}
     with ExitStack() as stack:
         contenders, gateway = bring_up(folder, stack)
+        for contender in contenders.values():
+            contender.flood(SIZES[0])  # unmeasured: code that is compiled when it is first used
         for _ in range(effort.rounds):
             for size in SIZES:
-                for name, flood in contenders.items():
-                    found.setdefault((size, name), []).append(flood(size))
+                for name, contender in contenders.items():
+                    found.setdefault((size, name), []).append(contender.flood(size))
         p99_ms = control_p99_ms(gateway, contenders["gateway, card"])
     rows = [row(found, size, name) for size in SIZES for name in contenders]
     return Section(
         "Gateway",
         "TUN → UDP → TUN, one tunnel, AES-GCM-128, flooded by one process. bare: the same system "
         "calls without ESP; card: the SA on the modelled card, software: rule never; reader: a "
-        "listener to every burst that reads, or is stopped. Medians of rounds, ratios within one.",
+        "listener to every burst that reads, or is stopped. CPU time: of both ends' processes. "
+        "Lone packet: half a ping's time through both ends. Medians of rounds, ratios within one.",
         COLUMNS,
         tuple(rows),
         (Aim("p99 of status under a flood", p99_ms, P99_AIM_MS, "ms", at_most=True),),
     )
 
 
-def row(found: Mapping[tuple[int, str], list[float]], size: int, name: str) -> tuple[Cell, ...]:
+def row(found: Mapping[tuple[int, str], list[Flood]], size: int, name: str) -> tuple[Cell, ...]:
     """One contender's figures."""
     mine = found[size, name]
 
     def ratio(other: str) -> float:
-        return median(a / b for a, b in zip(mine, found[size, other], strict=True))
+        pairs = zip(mine, found[size, other], strict=True)
+        return median(one.packets_per_s / its.packets_per_s for one, its in pairs)
 
-    return size, name, median(mine), ratio("bare"), ratio("strongSwan")
+    on_card = [one.on_card for one in mine if one.on_card is not None]
+    return (
+        size,
+        name,
+        median(one.packets_per_s for one in mine),
+        ratio("bare"),
+        ratio("strongSwan"),
+        ratio("gateway, card"),
+        median(one.cpu_us for one in mine),
+        median(one.lone_us for one in mine),
+        median(on_card) if on_card else None,
+    )
 
 
-def bring_up(folder: Path, stack: ExitStack) -> tuple[dict[str, Flood], Gateway]:
-    """Everybody up and idle; returns how to flood each."""
+def bring_up(folder: Path, stack: ExitStack) -> tuple[dict[str, Contender], Gateway]:
+    """Everybody up and idle; returns the contenders, and the gateway that is flooded."""
     places = {name: folder / name for name in ("gateways", "strongswan", "output")}
     for place in places.values():
         place.mkdir()
     one, other = stack.enter_context(pair(places["gateways"] / "pair"))
     Changes((one, other), seed=1).begin()
+    ours = Namespace(one.namespace), Namespace(other.namespace)
     bare = stack.enter_context(bare_pair(one.outer, other.outer))
     charons = stack.enter_context(charon_at_both_ends(places["strongswan"], [TUNNEL]))
 
-    def flood(ends: tuple[Namespace, Namespace]) -> Flood:
-        def of_size(size: int) -> float:
-            return packets_per_s(*ends, places["output"], TUNNEL, size, SECONDS)
+    def contender(
+        ends: tuple[Namespace, Namespace],
+        meanwhile: Callable[[], AbstractContextManager[None]] = nullcontext,
+        sealing: Gateway | None = None,
+    ) -> Contender:
+        return Contender(ends, processes_of(ends), places["output"], meanwhile, sealing)
 
-        return of_size
-
-    ours = flood((Namespace(one.namespace), Namespace(other.namespace)))
-
-    def under(rule: str) -> Flood:
-        def of_size(size: int) -> float:
-            for gateway in (one, other):
-                gateway.ask("rule.set", name=rule, parameters={})
-            return ours(size)
-
-        return of_size
-
-    def watched(stopped: bool) -> Flood:
-        def of_size(size: int) -> float:
-            with listener(one, stopped=stopped):
-                return under("metric")(size)
-
-        return of_size
+    def gateway(rule: str, *, watched: bool = False, stopped: bool = False) -> Contender:
+        state = partial(state_of, (one, other), rule, watched=watched, stopped=stopped)
+        return contender(ours, state, one)
 
     contenders = {
-        "bare": flood(bare),
-        "gateway, card": under("metric"),
-        "gateway, software": under("never"),
-        "gateway, reader": watched(False),
-        "gateway, stuck reader": watched(True),
-        "strongSwan": flood(charons),
+        "bare": contender(bare),
+        "gateway, card": gateway("metric"),
+        "gateway, software": gateway("never"),
+        "gateway, reader": gateway("metric", watched=True),
+        "gateway, stuck reader": gateway("metric", watched=True, stopped=True),
+        "strongSwan": contender(charons),
     }
     return contenders, one
+
+
+@contextmanager
+def state_of(
+    gateways: tuple[Gateway, Gateway], rule: str, *, watched: bool, stopped: bool
+) -> Iterator[None]:
+    """Both under that rule, and perhaps somebody attached to the first."""
+    for gateway in gateways:
+        gateway.ask("rule.set", name=rule, parameters={})
+    with listener(gateways[0], stopped=stopped) if watched else nullcontext():
+        yield
 
 
 @contextmanager
@@ -158,27 +225,53 @@ def listener(gateway: Gateway, *, stopped: bool) -> Iterator[None]:
     words = [sys.executable, "-m", "saactors", "attach", "--socket", path]
     words += ["--kind", "burst_handled", "--format", "json"]
     with subprocess.Popen(in_namespace(gateway, words), stdout=subprocess.DEVNULL) as process:
-        while not gateway.ask("status")["attached"]:
-            time.sleep(0.05)
-        if stopped:
-            process.send_signal(signal.SIGSTOP)
         try:
+            while not gateway.ask("status")["attached"]:
+                time.sleep(0.05)
+            if stopped:
+                process.send_signal(signal.SIGSTOP)
             yield
         finally:
             process.kill()
+    while gateway.ask("status")["attached"]:  # whoever comes next is not to be listened to
+        time.sleep(0.05)
 
 
-def control_p99_ms(gateway: Gateway, flood: Flood) -> float:
-    """How long the slowest of a hundred calls takes while packets are flooded."""
-    pid = os.fork()
-    if pid == 0:
-        flood(SIZES[0])
-        os._exit(0)
-    took_s = []
-    for _ in range(CALLS):
-        began_s = time.monotonic()
-        gateway.ask("status")
-        took_s.append(time.monotonic() - began_s)
-        time.sleep(SECONDS / CALLS / 2)
-    os.waitpid(pid, 0)
-    return 1000 * sorted(took_s)[int(0.99 * CALLS)]
+def processes_of(ends: Sequence[Namespace]) -> tuple[int, ...]:
+    """The processes that run in these namespaces now."""
+    listed = (command(["ip", "netns", "pids", end.name]).stdout.split() for end in ends)
+    return tuple(int(word) for words in listed for word in words)
+
+
+def cpu_seconds(processes: Sequence[int]) -> float:
+    """User and system time that they have had so far."""
+    ticks = 0
+    for process in processes:
+        # Behind the program's name, which may have spaces: fields 14 and 15 of proc(5).
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def one_way_us(end: Namespace, size_bytes: int) -> float:
+    """Half of what a lone echo takes from one end to the other and back, median."""
+    payload = str(size_bytes - PING_HEADERS_BYTES)
+    words = ["ping", "-n", "-c", str(PINGS), "-i", "0.02", "-s", payload]
+    said = end.run([*words, "-I", TUNNEL.inner(OURS), TUNNEL.inner(THEIRS)]).stdout
+    return 1e3 / 2 * median(map(float, re.findall(r"time=([0-9.]+) ms", said)))
+
+
+def control_p99_ms(gateway: Gateway, contender: Contender) -> float:
+    """How long ``status`` takes while packets are flooded, but for one call in a hundred."""
+    with contender.meanwhile(), ThreadPoolExecutor(1) as flooding:
+        before, took_s = gateway.ask("status")["packets"]["in_packets"], []
+        ends, output = contender.ends, contender.output
+        flood = flooding.submit(packets_per_s, *ends, output, TUNNEL, SIZES[0], 2 * SECONDS)
+        while not flood.done():
+            began_s = time.monotonic()
+            packets = gateway.ask("status")["packets"]["in_packets"] - before
+            if packets > FLOODED:
+                took_s.append(time.monotonic() - began_s)
+            time.sleep(PAUSE_S)
+        flood.result()
+    return 1000 * sorted(took_s)[int(0.99 * len(took_s))]
