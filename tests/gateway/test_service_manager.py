@@ -116,7 +116,7 @@ def test_a_service_manager_hears_all_of_a_gateways_life(
     assert name == "MONOTONIC_USEC"
     assert before_us <= int(since_us) <= time.monotonic_ns() // 1000
     manager.wait_for("READY=1")
-    assert "1 policies" in (tmp_path / "log").read_text()
+    assert "1 policy" in (tmp_path / "log").read_text()
 
     service.terminate()
     manager.wait_for("STOPPING=1")
