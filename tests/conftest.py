@@ -9,10 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from saactors.traces.writer import CaptureWriter
 
 CHECKOUT = Path(__file__).parent.parent
+
+# Machines that others use, too, take half a second over nothing now and then; speeds are
+# tools/bench.py's business.
+settings.register_profile("saactors", deadline=None)
+settings.load_profile("saactors")
 
 
 @pytest.fixture(scope="session")

@@ -164,10 +164,9 @@ def _card(card: Answer) -> list[str]:
 
 def _drops(reading: Reading) -> list[str]:
     dropped: Mapping[str, int] = reading.status["packets"]["dropped"]
-    ring = sum(port["ring_dropped"] for port in reading.status["ports"])
-    named = sorted({**dropped, "kernel's rings": ring}.items(), key=lambda entry: -entry[1])
+    named = sorted(dropped.items(), key=lambda entry: -entry[1])
     told = [f"{reason} {count(number)}" for reason, number in named if number]
-    return [f"drops {count(sum(dropped.values()) + ring)}", *told]
+    return [f"drops {count(sum(dropped.values()))}", *told]
 
 
 def _dropped_lately(reading: Reading) -> bool:

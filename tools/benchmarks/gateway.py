@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,7 @@ from tunnels import OURS, THEIRS, Tunnel  # noqa: E402 - likewise
 
 SIZES: Final = (64, 1400)  # bytes of an IP packet
 SECONDS: Final = 3.0
+SETTLING_S: Final = 1.0  # in which what a flood has left in the rings is gone
 PINGS: Final = 20
 PING_HEADERS_BYTES: Final = 28
 TUNNEL: Final = Tunnel(1)
@@ -93,6 +95,7 @@ class Contender:
                     now - before for now, before in zip(self._sealed(), sealed, strict=True)
                 )
                 on_card = card / max(card + software, 1)
+            time.sleep(SETTLING_S)
         return Flood(rate, 1e6 * cpu_s / (rate * SECONDS), lone_us, on_card)
 
     def _sealed(self) -> tuple[int, ...]:
@@ -106,6 +109,8 @@ class Contender:
 def measure(effort: Effort, folder: Path) -> Section:
     """Everybody in turn, both sizes; and how long a control call takes meanwhile."""
     reason = "found another user, expected root" if os.geteuid() else why_not_strongswan()
+    if not reason and shutil.which("ping") is None:
+        reason = "ping not found; apt-get install iputils-ping"
     if reason:
         return Section("Gateway", f"NOT MEASURED: {reason}", COLUMNS, ())
     found: dict[tuple[int, str], list[Flood]] = {}
@@ -117,7 +122,7 @@ def measure(effort: Effort, folder: Path) -> Section:
             for size in SIZES:
                 for name, contender in contenders.items():
                     found.setdefault((size, name), []).append(contender.flood(size))
-        p99_ms = control_p99_ms(gateway, contenders["gateway, card"])
+        aim = control_aim(gateway, contenders["gateway, card"])
     rows = [row(found, size, name) for size in SIZES for name in contenders]
     return Section(
         "Gateway",
@@ -127,7 +132,7 @@ def measure(effort: Effort, folder: Path) -> Section:
         "Lone packet: half a ping's time through both ends. Medians of rounds, ratios within one.",
         COLUMNS,
         tuple(rows),
-        (Aim("p99 of status under a flood", p99_ms, P99_AIM_MS, "ms", at_most=True),),
+        (aim,),
     )
 
 
@@ -261,17 +266,24 @@ def one_way_us(end: Namespace, size_bytes: int) -> float:
     return 1e3 / 2 * median(map(float, re.findall(r"time=([0-9.]+) ms", said)))
 
 
-def control_p99_ms(gateway: Gateway, contender: Contender) -> float:
-    """How long ``status`` takes while packets are flooded, but for one call in a hundred."""
+def control_aim(gateway: Gateway, contender: Contender) -> Aim:
+    """How long ``status`` takes while packets are flooded, but for one call in a hundred.
+
+    That is wall time; how late a sleeping process is woken meanwhile says what others' part is.
+    """
     with contender.meanwhile(), ThreadPoolExecutor(1) as flooding:
-        before, took_s = gateway.ask("status")["packets"]["in_packets"], []
+        before, took_s, late_s = gateway.ask("status")["packets"]["in_packets"], [0.0], [0.0]
         ends, output = contender.ends, contender.output
         flood = flooding.submit(packets_per_s, *ends, output, TUNNEL, SIZES[0], 2 * SECONDS)
         while not flood.done():
             began_s = time.monotonic()
             packets = gateway.ask("status")["packets"]["in_packets"] - before
-            if packets > FLOODED:
-                took_s.append(time.monotonic() - began_s)
+            answered_s = time.monotonic()
             time.sleep(PAUSE_S)
+            if packets > FLOODED:
+                took_s.append(answered_s - began_s)
+                late_s.append(time.monotonic() - answered_s - PAUSE_S)
         flood.result()
-    return 1000 * sorted(took_s)[int(0.99 * len(took_s))]
+    took_ms, late_ms = (1000 * sorted(all_s)[int(0.99 * len(all_s))] for all_s in (took_s, late_s))
+    what = f"p99 of status under a flood (of a sleeper's delay: {late_ms:.1f} ms)"
+    return Aim(what, took_ms, P99_AIM_MS, "ms", at_most=True, spec=",.1f")

@@ -4,40 +4,35 @@
     python datagrams.py count --at 10.2.0.1 --flows 8
 
 A program for a namespace, of the standard library alone. A datagram is its flow's next number, a
-checksum of everything else, and a filling of varying length. Whoever sends reads new rates from its
-standard input, a line each. Each end writes one JSON object when it gets SIGTERM.
+checksum and a filling of varying length. Each end writes one JSON object when it gets SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import select
 import signal
 import socket
 import struct
-import sys
 import time
 import zlib
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
 
-HEADER = struct.Struct("!IQI")  # flow, number, checksum of both and of the filling
-FRONT = struct.Struct("!IQ")
+HEADER = struct.Struct("!IQI")  # flow, number, checksum of the filling
 FIRST_PORT = 6000
 SIZES = (16, 64, 64, 200, 576, 1200)
 PAUSE_S = 0.005
-BEHIND_S = 0.25  # what could not be sent for so long is not caught up with
-RECEIVE_BYTES = 8 << 20
-SO_RCVBUFFORCE = 33  # of <asm-generic/socket.h>; Python has no name for it
-AT_ONCE = 64
-WINDOW = 25_000  # numbers that are remembered: far more than are ever under way
-LATE_KEPT = 1000
 
-ended: list[int] = []  # the signal that came
+
+class Ended(Exception):
+    """SIGTERM came."""
+
+
+def end(*_signal: object) -> None:
+    """Let the loop end where it is."""
+    raise Ended
 
 
 def main() -> None:
@@ -51,11 +46,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2000.0)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
+    signal.signal(signal.SIGTERM, end)
     if given.role == "send":
         told = send(given.source, given.to, given.flows, given.rate, random.Random(given.seed))
     else:
-        told = Counter(given.flows).run(given.at)
+        told = count(given.at, given.flows)
     print(json.dumps(told), flush=True)
 
 
@@ -65,125 +60,77 @@ def address(base: str, flow: int) -> str:
     return f"{first}.{second}.{flow}.{last}"
 
 
-def datagram(flow: int, number: int, filling: bytes) -> bytes:
-    """One datagram."""
-    checksum = zlib.crc32(filling, zlib.crc32(FRONT.pack(flow, number)))
-    return HEADER.pack(flow, number, checksum) + filling
-
-
 def send(source: str, to: str, flows: int, rate: float, chance: random.Random) -> dict[str, int]:
-    """Send at about the rate, in little bunches; returns how many were sent."""
+    """Send at about that rate, in little bunches; returns how many were sent."""
     ends = []
     for flow in range(flows):
-        end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        end.bind((address(source, flow), 0))
-        end.connect((address(to, flow), FIRST_PORT + flow))
-        ends.append(end)
-    filling = chance.randbytes(2 * max(SIZES))
-    weights = [2.0**-flow for flow in range(flows)]
-    numbers, refused = [0] * flows, 0
-    owed, seen_s = 0.0, time.monotonic()
-    while not ended:
-        rate = newest_rate(rate)
-        now_s = time.monotonic()
-        owed += min(now_s - seen_s, BEHIND_S) * rate
-        seen_s = now_s
-        for flow in chance.choices(range(flows), weights, k=int(owed)):
-            size = SIZES[chance.randrange(len(SIZES))]
-            start = chance.randrange(max(SIZES))
-            try:
-                ends[flow].send(datagram(flow, numbers[flow], filling[start : start + size]))
-                numbers[flow] += 1
-            except OSError:
-                refused += 1
-        owed -= int(owed)
-        time.sleep(PAUSE_S)
-    return {"sent": sum(numbers), "refused": refused}
-
-
-def newest_rate(rate: float) -> float:
-    """The last rate that the standard input has, else the one there was."""
-    if select.select([sys.stdin], [], [], 0)[0]:
-        lines = os.read(sys.stdin.fileno(), 1 << 12).split()
-        return float(lines[-1]) if lines else rate
-    return rate
-
-
-class Counter:
-    """What has come, flow by flow."""
-
-    def __init__(self, flows: int) -> None:
-        self._seen: list[set[int]] = [set() for _ in range(flows)]  # numbers above the floor
-        self._floor, self._highest = [-1] * flows, [-1] * flows
-        self.told = {"received": 0, "damaged": 0, "strayed": 0, "twice": 0, "late": 0}
-        self.late_ones: list[tuple[int, int, int]] = []  # flow, when, how far behind
-
-    def run(self, at: str) -> dict[str, Any]:
-        """Count until SIGTERM, and then what still waits."""
-        ends = [listening(address(at, flow), FIRST_PORT + flow) for flow in range(len(self._seen))]
-        print(json.dumps({"listening": True}), flush=True)
+        end_ = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        end_.bind((address(source, flow), 0))
+        end_.connect((address(to, flow), FIRST_PORT + flow))
+        ends.append(end_)
+    filling = chance.randbytes(max(SIZES))
+    numbers, sent, refused = [0] * flows, 0, 0
+    start_s = time.monotonic()
+    try:
         while True:
-            last = bool(ended)  # before the look: what waits at the signal is counted
-            ready = select.select(ends, [], [], 0 if last else 0.5)[0]
-            for end in ready:
-                for packet in waiting(end):
-                    self.take(ends.index(end), packet)
-            if last and not ready:
-                break
-        dropped = dropped_at(range(FIRST_PORT, FIRST_PORT + len(ends)))
-        return {**self.told, "dropped": dropped, "late_ones": self.late_ones}
-
-    def take(self, flow: int, packet: bytes) -> None:
-        """Check and count a datagram that came to a flow's socket."""
-        self.told["received"] += 1
-        if len(packet) < HEADER.size:
-            self.told["damaged"] += 1
-            return
-        claimed, number, _ = HEADER.unpack_from(packet)
-        if packet != datagram(claimed, number, packet[HEADER.size :]):
-            self.told["damaged"] += 1
-        elif claimed != flow:
-            self.told["strayed"] += 1
-        elif number <= self._floor[flow] or number in self._seen[flow]:
-            self.told["twice"] += 1
-        else:
-            self._new(flow, number)
-
-    def _new(self, flow: int, number: int) -> None:
-        behind = self._highest[flow] - number
-        if behind > 0:
-            self.told["late"] += 1
-            if len(self.late_ones) < LATE_KEPT:
-                self.late_ones.append((flow, time.monotonic_ns(), behind))
-        self._highest[flow] = max(self._highest[flow], number)
-        seen = self._seen[flow]
-        seen.add(number)
-        if len(seen) > 2 * WINDOW:
-            self._floor[flow] = self._highest[flow] - WINDOW
-            self._seen[flow] = {each for each in seen if each > self._floor[flow]}
+            due = int((time.monotonic() - start_s) * rate)
+            while sent + refused < due:
+                flow = chance.choices(range(flows), [2.0**-n for n in range(flows)])[0]
+                size = SIZES[chance.randrange(len(SIZES))]
+                body = filling[:size]
+                packet = HEADER.pack(flow, numbers[flow], zlib.crc32(body)) + body
+                try:
+                    ends[flow].send(packet)
+                    numbers[flow] += 1
+                    sent += 1
+                except OSError:
+                    refused += 1
+            time.sleep(PAUSE_S)
+    except Ended:
+        return {"sent": sent, "refused": refused}
 
 
-def listening(address_: str, port: int) -> socket.socket:
-    """A flow's socket, with room for as long as this program may have to wait for its turn."""
-    end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    end.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES)
-    end.bind((address_, port))
-    end.setblocking(False)
-    return end
+def count(at: str, flows: int) -> dict[str, int]:
+    """Check and count what comes."""
+    ends = []
+    for flow in range(flows):
+        end_ = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        end_.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        end_.bind((address(at, flow), FIRST_PORT + flow))
+        end_.setblocking(False)
+        ends.append(end_)
+    seen: list[set[int]] = [set() for _ in range(flows)]  # numbers above the floor
+    floor, highest = [-1] * flows, [-1] * flows
+    told = {"received": 0, "damaged": 0, "twice": 0, "late": 0}
+    print(json.dumps({"listening": True}), flush=True)
+    try:
+        while True:
+            for end_ in select.select(ends, [], [], 1.0)[0]:
+                for packet in waiting(end_):
+                    told["received"] += 1
+                    flow, number, checksum = HEADER.unpack_from(packet)
+                    if zlib.crc32(packet[HEADER.size :]) != checksum:
+                        told["damaged"] += 1
+                        continue
+                    if number <= floor[flow] or number in seen[flow]:
+                        told["twice"] += 1
+                        continue
+                    told["late"] += number < highest[flow]
+                    highest[flow] = max(highest[flow], number)
+                    seen[flow].add(number)
+                    if len(seen[flow]) > 50_000:  # far behind, nothing is expected any more
+                        floor[flow] = highest[flow] - 25_000
+                        seen[flow] = {each for each in seen[flow] if each > floor[flow]}
+    except Ended:
+        return told
 
 
-def waiting(end: socket.socket) -> list[bytes]:
+def waiting(end_: socket.socket) -> list[bytes]:
     """What is there, up to a bunch."""
     packets = []
     with suppress(BlockingIOError):
-        packets.extend(end.recv(2048) for _ in range(AT_ONCE))
+        packets.extend(end_.recv(2048) for _ in range(64))
     return packets
-
-
-def dropped_at(ports: range) -> int:
-    """What the kernel had no room for at these ports of this namespace."""
-    rows = [line.split() for line in Path("/proc/self/net/udp").read_text().splitlines()[1:]]
-    return sum(int(row[-1]) for row in rows if int(row[1].rpartition(":")[2], 16) in ports)
 
 
 if __name__ == "__main__":

@@ -143,6 +143,8 @@ class ControlClient:
                     "a connection closed within an answer, as to a client that reads too slowly"
                     if self._decoder.is_within_frame
                     else "a closed connection: it has ended"
+                    if waits
+                    else "a closed connection: it has ended, or has cut off who read too slowly"
                 )
             self._decoder.handle_octets(octets)
         if "error" in message and message.get("id") in {CONNECTION, self._last_id}:

@@ -151,7 +151,7 @@ def test_who_listens_is_told_when_the_gateway_ends(served: Serve) -> None:
         server.stop()
         assert list(following) == []
         assert following.end == "the gateway has ended"
-        with pytest.raises(ControlError, match="found a closed connection: it has ended, expected"):
+        with pytest.raises(ControlError, match="found a closed connection: it has ended"):
             waiting.next_of(1, 10)
 
 
